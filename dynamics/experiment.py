@@ -1,0 +1,268 @@
+"""An experiment: the validated TOML. Its defaults are the paper's own numerical setting."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
+
+from dynamics.errors import InputError, must, nearest, unknown
+from dynamics.families import choose
+from dynamics.loss import loss_kinds
+from dynamics.method import Method, methods, parse_method, schedules
+from dynamics.scenario import Scenario, scenarios
+from dynamics.table import Table
+
+SECTIONS = ("problem", "scenario", "method", "start", "output")
+CRITICAL_GAMMA = "1/(C-1)"
+
+
+class ProblemTable(Table):
+    """[problem]: C, class sizes, p, gamma, the loss, label smoothing a, and sample weights ~ n_c^(-1/2) or n_c^(-1)."""
+
+    classes: int = Field(100, ge=2)
+    per_class: int | list[int] = 10
+    features: int = Field(512, ge=1)
+    gamma: float | str = CRITICAL_GAMMA
+    loss: str = "unhinged"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    sample_weights: Literal["none", "sqrt", "inverse"] = "none"
+
+    @field_validator("gamma", mode="before")
+    @classmethod
+    def _gamma(cls, value: Any) -> Any:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value != CRITICAL_GAMMA and not (number and 0 <= value <= 1e6):
+            raise must("problem.gamma", f'be a number from 0 to 1e6, or exactly "{CRITICAL_GAMMA}"', value)
+        return float(value) if number else value
+
+    @field_validator("per_class", mode="before")
+    @classmethod
+    def _per_class(cls, value: Any) -> Any:
+        sizes = value if isinstance(value, list) else [value]
+        for size in sizes:
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise must("problem.per_class", "be a whole number >= 1, or a list of them", size)
+        return value
+
+    @field_validator("loss")
+    @classmethod
+    def _loss(cls, value: str) -> str:
+        if value not in loss_kinds():
+            raise unknown("problem.loss", value, loss_kinds())
+        return value
+
+    def sizes(self) -> list[int]:
+        """Return the class sizes. Raises InputError if their number is not ``classes``."""
+        if isinstance(self.per_class, int):
+            return [self.per_class] * self.classes
+        if len(self.per_class) != self.classes:
+            raise must("problem.per_class", f"list one size for each of the {self.classes} classes", len(self.per_class))
+        return self.per_class
+
+    def gamma_value(self, classes: int) -> float:
+        """Return gamma as a number."""
+        return 1 / (classes - 1) if self.gamma == CRITICAL_GAMMA else float(self.gamma)
+
+
+class StartTable(Table):
+    """[start]: the seed and scales of a Gaussian start, a simplex ETF for W, bundled images, or an .npz file."""
+
+    seed: int = Field(0, ge=0)
+    scale_h: float = 1.0
+    scale_w: float = 1.0
+    w: Literal["gaussian", "etf"] = "gaussian"
+    data: Literal["digits", "digits-long-tailed"] | None = None
+    file: str | None = None
+
+
+class OutputTable(Table):
+    """[output]: how many times are saved at most, and whether the final state is."""
+
+    points: int = Field(500, ge=2, le=1_000_000)
+    states: bool = False
+
+
+class Experiment(BaseModel):
+    """A whole experiment. Build it with keywords (dicts as in the TOML), `from_dict`, `from_toml` or `load`.
+
+    Raises:
+        InputError: on anything that is wrong, naming the key, the value and the cure.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "experiment"
+    folder: Path = Path()
+    problem: ProblemTable
+    scenario: SerializeAsAny[Scenario]
+    method: SerializeAsAny[Method]
+    start: StartTable
+    output: OutputTable
+
+    def __init__(self, *, name: str = "experiment", folder: str | Path = ".", **sections: Mapping[str, Any]) -> None:
+        for section, values in sections.items():
+            if section not in SECTIONS:
+                listing = ", ".join(SECTIONS)
+                raise InputError(f"[{section}] must be a table of an experiment, but is not.{nearest(section, SECTIONS)} Tables: {listing}.")
+            if not isinstance(values, Mapping):
+                raise must(f"[{section}]", "be a table", values)
+        tables = {section: dict(sections.get(section, {})) for section in SECTIONS}
+        parsed = {
+            "problem": ProblemTable.parse("problem", tables["problem"]),
+            "scenario": parse_scenario(tables["scenario"]),
+            "method": parse_method(tables["method"]),
+            "start": StartTable.parse("start", tables["start"]),
+            "output": OutputTable.parse("output", tables["output"]),
+        }
+        super().__init__(name=name, folder=Path(folder), **parsed)
+        self._check()
+
+    def _check(self) -> None:
+        if self.start.data and self.start.file:
+            raise must("start.data", "not be given together with start.file", self.start.data, "Remove one of them.")
+        if not (self.start.data or self.start.file):
+            self.problem.sizes()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, name: str = "experiment", folder: str | Path = ".") -> Self:
+        """Build an experiment from nested dicts; ``folder`` is where a relative start file counts from."""
+        return cls(name=name, folder=folder, **values)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read an experiment from a TOML file."""
+        path = Path(path)
+        return cls(name=path.stem, folder=path.parent, **read_toml(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values, the schedule folded into [method]: what `from_dict` reads."""
+        method = self.method.model_dump(exclude={"schedule"})
+        timing = {"schedule": self.method.schedule.kind, **self.method.schedule.model_dump()}
+        return {
+            "problem": self.problem.model_dump(),
+            "scenario": {"kind": self.scenario.kind, **self.scenario.model_dump()},
+            "method": {"kind": self.method.kind, **method, **timing},
+            "start": self.start.model_dump(exclude_none=True),
+            "output": self.output.model_dump(),
+        }
+
+    def to_toml(self) -> str:
+        """Return the resolved experiment as TOML."""
+        return tomli_w.dumps(self.to_dict())
+
+    def times(self) -> Any:
+        """Return the saved times, on the method's own clock."""
+        return self.method.times(self.output.points)
+
+
+def parse_scenario(values: dict[str, Any]) -> Scenario:
+    """Build the scenario of a [scenario] table; a key of another kind is refused with the kinds that have it."""
+    values = dict(values)
+    member = choose("dynamics.scenarios", Scenario, "scenario.kind", values.pop("kind", "unconstrained"))
+    for key in values:
+        if key not in member.model_fields:
+            owners = [kind for kind, other in scenarios().items() if key in other.model_fields]
+            known = ["kind", *member.model_fields]
+            everywhere = {name for other in scenarios().values() for name in other.model_fields} | {"kind"}
+            cure = f"It belongs to kind = {' or '.join(map(repr, owners))}." if owners else nearest(key, everywhere).strip()
+            raise InputError(
+                f"scenario.{key} must be a key of kind = {member.kind!r}, but is not. {cure} Keys: {', '.join(known)}."
+                .replace("  ", " ")
+            )
+    return member.parse("scenario", values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises InputError if it is missing or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise must("the experiment", "be a readable TOML file or the name of a preset", str(path), f"({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} must be TOML, but: {error}.") from None
+
+
+def presets() -> dict[str, str]:
+    """Return every preset's name and its one-line description, the first comment of its file."""
+    found = {}
+    for entry in sorted(files("dynamics").joinpath("presets").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".toml"):
+            found[entry.name.removesuffix(".toml")] = entry.read_text().splitlines()[0].removeprefix("# ")
+    return found
+
+
+def load(source: str | None, changes: Iterable[str] = ()) -> Experiment:
+    """Return the experiment of a preset or a TOML file with "a.b=value" changes; None is the preset "paper".
+
+    A change "a.b=" removes a key. A new kind or schedule drops the keys that it does not have, and steps and time
+    convert one to one. A start file given by a change counts from the working folder.
+    """
+    source = source or "paper"
+    known = presets()
+    if source in known:
+        values = tomllib.loads(files("dynamics").joinpath("presets", source + ".toml").read_text())
+        name, folder = source, Path()
+    elif source.endswith(".toml") or Path(source).is_file():
+        values, name, folder = read_toml(Path(source)), Path(source).stem, Path(source).parent
+    else:
+        raise must("the experiment", "be a .toml file or a preset: " + ", ".join(known), source, nearest(source, known).strip())
+    for change in changes:
+        key, folder = _apply(values, change), folder
+        folder = Path() if key == "start.file" else folder
+    return Experiment(name=name, folder=folder, **values)
+
+
+def _apply(values: dict[str, Any], change: str) -> str:
+    key, equals, text = change.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not equals or not dot or not name or section not in SECTIONS:
+        raise must("--set", "have the form TABLE.KEY=VALUE with TABLE one of " + ", ".join(SECTIONS), change)
+    table = values.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise must(f"[{section}]", "be a table", table)
+    if not text.strip():
+        table.pop(name, None)
+        return f"{section}.{name}"
+    table[name] = _value(text.strip())
+    if name in ("kind", "schedule"):
+        _drop_foreign(section, table)
+    return f"{section}.{name}"
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _drop_foreign(section: str, table: dict[str, Any]) -> None:
+    """Drop what the new kind or schedule does not have; a typo, which no member has, stays and is refused later."""
+    if section == "scenario" and table.get("kind") in scenarios():
+        mine = set(scenarios()[table["kind"]].model_fields)
+        every = {key for member in scenarios().values() for key in member.model_fields}
+    elif section == "method":
+        method = methods().get(table.get("kind", "descent"))
+        schedule = schedules().get(table.get("schedule", "constant"))
+        if not method or not schedule:
+            return
+        mine = {*method.keys(), *schedule.model_fields}
+        every = {key for member in methods().values() for key in member.keys()}
+        every |= {key for member in schedules().values() for key in member.model_fields}
+        _convert_length(table, method)
+    else:
+        return
+    for key in (every - mine) & set(table):
+        del table[key]
+
+
+def _convert_length(table: dict[str, Any], method: type[Method]) -> None:
+    for other in methods().values():
+        if other.length != method.length and other.length in table and method.length not in table:
+            value = table[other.length]
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            table[method.length] = round(value) if number and method.length == "steps" else value

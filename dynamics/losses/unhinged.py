@@ -1,0 +1,15 @@
+"""The unhinged loss."""
+
+from typing import ClassVar
+
+from dynamics.loss import Loss
+
+
+class Unhinged(Loss):
+    r"""$L_\gamma(z, y) = -z_y + \gamma\sum_{j\ne y}z_j$, eq. (1) of the paper: linear in the logits."""
+
+    kind: ClassVar[str] = "unhinged"
+    solved: ClassVar[bool] = True
+
+
+MEMBER = Unhinged

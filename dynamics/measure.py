@@ -1,0 +1,79 @@
+"""All metrics of a simulated state, and the bounds on their errors."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dynamics.metrics.accuracy import accuracies
+from dynamics.metrics.collapse import collapse
+from dynamics.metrics.distance import chord, log_norm
+from dynamics.metrics.loss import losses
+from dynamics.problem import Problem
+from dynamics.scenario import Scenario, symmetric_norm
+from dynamics.schedule import Numbers
+from dynamics.state import State
+
+METRICS = (
+    "loss",
+    "objective",
+    "log_abs_loss",
+    "log_norm",
+    "accuracy",
+    "alignment",
+    "nc1",
+    "nc2",
+    "nc3",
+    "distance",
+    "distance_zbar",
+)
+SIMULATION_ONLY = ("accuracy_raw",)
+
+
+@partial(jax.jit, static_argnums=0)
+def measure(
+    scenario: type[Scenario], numbers: Numbers, problem: Problem, limits: dict[str, State | None], state: State, error: Any
+) -> dict[str, Any]:
+    """Return every metric at one state, with what `error_bounds` needs; ``limits`` are those of the two distances."""
+    doubt = scenario.doubt(numbers, state, error)
+    seen = scenario.seen(state)
+    result = {
+        **losses(numbers, problem, seen, state),
+        **accuracies(problem, seen, scenario.doubt(numbers, seen, error), numbers["rounding"]),
+        **collapse(problem, state),
+        "log_norm": log_norm(state),
+        "norm": symmetric_norm(numbers, state),
+        "relative": doubt.relative,
+        "doubt_distance": doubt.distance,
+    }
+    for name, limit in limits.items():
+        result[name] = jnp.full((), jnp.nan) if limit is None else chord(*scenario.compared(state, limit))
+    return result
+
+
+def error_bounds(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    r"""Return a bound on the rounding error of each metric, absolute, shape (times,).
+
+    With e the carried error relative to |Z|: e for the log-norm, 2e units for a loss, the scenario's bound for a
+    distance, $2e(|Z|/|X| + |Z|/|Y|)$ for what divides by a centred part. A ratio of squares such as nc1 moves by
+    twice the relative errors of its two norms: $2e\,(|Z|/B)(\sqrt{nc1} + nc1)$, B its denominator's norm; the larger of
+    the two bounds is taken.
+    """
+    e, size = rows["relative"], rows["norm"]
+    centred = 2 * e * (size / rows["norm_x"] + size / rows["norm_y"])
+    scatter = 2 * e * (size / rows["norm_between"]) * (np.sqrt(rows["nc1"]) + rows["nc1"])
+    return {
+        "loss": 2 * e * rows["unit_loss"],
+        "objective": 2 * e * rows["unit_objective"],
+        "log_abs_loss": 2 * e * rows["unit_loss"] / np.abs(rows["loss"]),
+        "log_norm": e,
+        "accuracy": rows["doubtful"],
+        "alignment": centred,
+        "nc1": np.maximum(centred * np.maximum(rows["nc1"], 1e-6), scatter),
+        "nc2": centred,
+        "nc3": centred,
+        "distance": rows["doubt_distance"],
+        "distance_zbar": rows["doubt_distance"],
+    }

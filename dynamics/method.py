@@ -1,0 +1,118 @@
+"""How a state is moved: the base of the methods, and the [method] table with its schedule folded in."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from pydantic import Field, SerializeAsAny, model_validator
+
+from dynamics.errors import InputError, nearest
+from dynamics.families import choose, members
+from dynamics.schedule import Numbers, Schedule
+from dynamics.table import Table
+
+
+class Point(NamedTuple):
+    """Where a simulation is at a saved time.
+
+    ``twin`` is the same state at a hundredfold tolerance (flow), or None (descent, whose step is the method);
+    ``error`` is the scenario's bound on the accumulated rounding, in the coordinates of `Scenario.doubt`.
+    """
+
+    state: Any
+    twin: Any
+    error: Any
+
+
+class Method(Table):
+    """Base of the methods: the prototypes' rate ``eta``, the ratio s = eta1/eta2, the warm-up, the schedule."""
+
+    kind: ClassVar[str]
+    clock: ClassVar[str]
+    length: ClassVar[str]
+
+    eta: float = Field(0.1, gt=0)
+    ratio: float = Field(1.0, gt=0)
+    warmup: float = Field(0.0, ge=0)
+    schedule: SerializeAsAny[Schedule]
+
+    @property
+    def horizon(self) -> float:
+        """The last time, in the units of this method's clock."""
+        return float(getattr(self, self.length))
+
+    def numbers(self) -> Numbers:
+        """Return what `dynamics.schedule` reads, as arrays that cross jit."""
+        return {
+            "eta": np.float64(self.eta),
+            "warmup": np.float64(self.warmup),
+            "horizon": np.float64(self.horizon),
+            "schedule": self.schedule.numbers(),
+        }
+
+    def times(self, points: int) -> np.ndarray:
+        """Return at most ``points`` saved times, both ends included, on this method's clock."""
+        raise NotImplementedError
+
+    def zeta(self, times: np.ndarray) -> np.ndarray:
+        """Return zeta at the saved times."""
+        raise NotImplementedError
+
+    def growth(self, exponents: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        r"""Return (ln|g|, sign g) at the saved times, shapes (times, exponents), of modes that obey $z' = w z$ per zeta.
+
+        Flow: $g = e^{w\zeta}$. Descent: $g = \prod_{j<k}(1 + \eta_j w)$. A dead mode has ln = -inf.
+        """
+        raise NotImplementedError
+
+    def walk(self, scenario: Any, numbers: Numbers, problem: Any, state: Any, times: np.ndarray) -> Iterator["Point"]:
+        """Yield a `Point` at every saved time, the first included, simulated from the start."""
+        raise NotImplementedError
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys of this method alone, without those of its schedule."""
+        return [name for name in cls.model_fields if name != "schedule"]
+
+    @model_validator(mode="after")
+    def _jumps(self) -> Self:
+        self.schedule.jumps(self.horizon)
+        return self
+
+
+def schedules() -> dict[str, type[Schedule]]:
+    """Return every schedule by kind."""
+    return members("dynamics.schedules", Schedule)
+
+
+def methods() -> dict[str, type[Method]]:
+    """Return every method by kind."""
+    return members("dynamics.methods", Method)
+
+
+def parse_method(values: dict[str, Any]) -> Method:
+    """Build the method of a flat [method] table, where the schedule's keys stand beside the method's.
+
+    Raises:
+        InputError: an unknown kind, schedule or key, or a value that does not fit.
+    """
+    values = dict(values)
+    method = choose("dynamics.methods", Method, "method.kind", values.pop("kind", "descent"))
+    schedule = choose("dynamics.schedules", Schedule, "method.schedule", values.pop("schedule", "constant"))
+    own = {key: values.pop(key) for key in method.keys() if key in values}
+    timing = {key: values.pop(key) for key in schedule.model_fields if key in values}
+    for key in values:
+        raise _stray(key, method, schedule)
+    return method.parse("method", {**own, "schedule": schedule.parse("method", timing)})
+
+
+def _stray(key: str, method: type[Method], schedule: type[Schedule]) -> InputError:
+    known = [*method.keys(), *schedule.model_fields, "kind", "schedule"]
+    owners = [f"schedule = {kind!r}" for kind, member in schedules().items() if key in member.model_fields]
+    owners += [f"kind = {kind!r}" for kind, member in methods().items() if key in member.model_fields]
+    cure = f"It belongs to {' or '.join(owners)}." if owners else nearest(key, known).strip()
+    subject = f"method.{key}"
+    return InputError(
+        f"{subject} must be a key of [method] with kind = {method.kind!r} and schedule = {schedule.kind!r}, "
+        f"but is not. {cure} Keys: {', '.join(known)}.".replace("  ", " ")
+    )

@@ -1,0 +1,1 @@
+"""Ways to move a state, one file each."""

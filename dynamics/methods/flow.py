@@ -1,0 +1,123 @@
+"""Gradient flow, integrated numerically."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, ClassVar
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from pydantic import Field
+
+from dynamics.errors import must
+from dynamics.method import Method, Point
+from dynamics.problem import Problem
+from dynamics.scenario import Scenario, symmetric_norm
+from dynamics.schedule import Numbers, Schedule, flow_rate, flow_zeta
+from dynamics.state import State, norm
+
+RTOL = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
+COARSER = 100.0  # the twin's tolerance: their difference bounds the error of the finer run
+ROUNDINGS = 16  # per accepted step and entry: the sums over the stages of Dopri8
+MOST_STEPS = 1_000_000  # of the whole run; a flow that needs more is too stiff for an explicit solver
+LOG_OVERFLOW = {np.dtype(np.float64): 709.0, np.dtype(np.float32): 88.0}
+STABLE_REACH = 5.0  # Dopri8 is stable for |w| dzeta up to about this
+
+
+class Flow(Method):
+    r"""$dZ/dt = \eta_2(t)\,dZ/d\zeta$ for a time ``time``; clock: t; $\zeta = \int_0^t\eta_2$."""
+
+    kind: ClassVar[str] = "flow"
+    clock: ClassVar[str] = "time"
+    length: ClassVar[str] = "time"
+    time: float = Field(50_000.0, gt=0)
+
+    def times(self, points: int) -> np.ndarray:
+        """See `Method.times`: equally spaced."""
+        return np.linspace(0.0, self.time, points)
+
+    def zeta(self, times: np.ndarray) -> np.ndarray:
+        """See `Method.zeta`."""
+        return np.asarray(flow_zeta(type(self.schedule), self.numbers(), jnp.asarray(times)))
+
+    def growth(self, exponents: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Method.growth`."""
+        logs = self.zeta(times)[:, None] * np.asarray(exponents)
+        return logs, np.ones_like(logs)
+
+    def walk(
+        self, scenario: type[Scenario], numbers: Numbers, problem: Problem, state: State, times: np.ndarray
+    ) -> Iterator[Point]:
+        """See `Method.walk`. Steps land on the saved times and on the schedule's jumps; no dense output is read.
+
+        Raises:
+            InputError: the fastest mode is too stiff for the time asked.
+        """
+        timing = self.numbers()
+        self._refuse_stiff(numbers, timing)
+        rtol = RTOL[np.dtype(state.features.dtype)]
+        kinks = [t for t in [*self.schedule.jumps(self.time), self.warmup] if 0 < t < self.time]
+        twin, error = state, scenario.no_error(problem)
+        yield Point(state, twin, error)
+        for begin, end in zip(times[:-1], times[1:], strict=True):
+            stops = [begin, *sorted(t for t in set(kinks) if begin < t < end), end]
+            span = np.diff(self.zeta(np.array([begin, end])))[0]
+            rise = max(0.0, float(numbers["spectrum"].highest) * span)
+            before, roundings = state, 0.0
+            if float(jnp.log(symmetric_norm(numbers, state))) + rise > LOG_OVERFLOW[np.dtype(state.features.dtype)]:
+                # No solver can step over an overflow; it would shrink its steps for ever.
+                yield Point(jax.tree.map(lambda x: x * np.inf, state), None, error)
+                return
+            for t0, t1 in zip(stops[:-1], stops[1:], strict=True):
+                run = partial(advance, type(self.schedule), scenario, numbers, problem, timing)
+                state, steps = run(state, t0, t1, rtol)
+                twin, _ = run(twin, t0, t1, COARSER * rtol)
+                roundings += ROUNDINGS * float(steps)
+            error = settle(scenario, numbers, error, before, state, np.exp(rise), roundings)
+            yield Point(state, twin, error)
+
+    def _refuse_stiff(self, numbers: Numbers, timing: Numbers) -> None:
+        total = float(flow_zeta(type(self.schedule), timing, jnp.asarray(self.time)))
+        fastest = max(abs(float(numbers["spectrum"].lowest)), abs(float(numbers["spectrum"].highest)))
+        if fastest * total > STABLE_REACH * MOST_STEPS:
+            most = self.time * STABLE_REACH * MOST_STEPS / (fastest * total)
+            raise must(
+                "method.time", f"be <= {most:.3g} (the fastest mode has exponent {fastest:.3g} per zeta)", self.time,
+                "Shorten the flow, lower lambda, or use method.kind = 'descent'.",
+            )
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def advance(
+    schedule: type[Schedule], scenario: type[Scenario], numbers: Numbers, problem: Problem, timing: Numbers,
+    state: State, t0: Any, t1: Any, rtol: Any,
+) -> tuple[State, Any]:  # fmt: skip
+    """Integrate from t0 to t1 without an inner stop; return the state and the number of accepted steps."""
+
+    def field(t: Any, state: State, _: Any) -> State:
+        # The right-hand limit at a jump is what the interval that begins there needs, the left-hand limit what the
+        # interval that ends there needs: the clipping keeps every stage on its own side.
+        inside = jnp.clip(t, t0 + 1e-14 * jnp.abs(t0), t1 - 1e-14 * jnp.abs(t1))
+        rate = flow_rate(schedule, timing, inside)
+        return jax.tree.map(lambda v: rate.astype(v.dtype) * v, scenario.velocity(numbers, problem, state))
+
+    entries = state.features.size + state.prototypes.size
+    size = jnp.hypot(norm(state.features), norm(state.prototypes)) / jnp.sqrt(entries)
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(field), diffrax.Dopri8(), t0, t1, None, state,
+        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=rtol * size), saveat=diffrax.SaveAt(t1=True),
+        max_steps=None, throw=False, adjoint=diffrax.ForwardMode(),
+    )  # fmt: skip
+    return jax.tree.map(lambda x: x[0], solution.ys), solution.stats["num_accepted_steps"]
+
+
+@partial(jax.jit, static_argnums=0)
+def settle(
+    scenario: type[Scenario], numbers: Numbers, error: Any, before: State, after: State, growth: Any, roundings: Any
+) -> Any:
+    """Carry the rounding error over a saved interval."""
+    return scenario.settle(numbers, error, before, after, growth, roundings)
+
+
+MEMBER = Flow

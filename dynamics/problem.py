@@ -1,0 +1,121 @@
+r"""The problem: labels, weights and gamma, seen by the dynamics only through the label operator M.
+
+The unhinged loss of the layer-peeled model is linear in the logits, eq. (2) of the paper:
+
+    L = -(1/n) sum_i omega_i [ z_i . t_i (1 + g) - g sum_c z_ic ] = -<W, H M'> - b . m,
+
+with logits $z_i = W'h_i + b$, targets $t_i = (1-a)e_{y_i} + a/C$, and one fixed C x n matrix
+
+    M[:, i] = omega_i (alpha e_{y_i} + beta 1)/n,   alpha = (1+g)(1-a),   beta = (1+g)a/C - g,   m = M 1.
+
+Dictionary: the paper's H (p x n) is `features` transposed (n x p, a row a sample), its W (p x C) is
+`prototypes` transposed (C x p), b is `biases`, gamma is g, the smoothing is a.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Array = Any
+
+
+class Problem(eqx.Module):
+    """Labels and the numbers of the loss; columns sorted by class. All fields are arrays and cross jit.
+
+    ``labels`` (n,) ascending; ``sizes`` (C,) samples of each class; ``weights`` (C,) the sample weight omega of a
+    class, mean 1 over the samples; ``gamma``, ``smoothing`` scalars; ``order`` (n,) the input column that each
+    sorted row came from; ``kernel_factor`` (n, p, r) or None: the NTK is K = A A'/r with A its (np, r) view.
+    """
+
+    labels: Array
+    sizes: Array
+    weights: Array
+    gamma: Array
+    smoothing: Array
+    order: Array
+    kernel_factor: Array | None = None
+
+    @property
+    def classes(self) -> int:
+        """C."""
+        return self.sizes.shape[0]
+
+    @property
+    def samples(self) -> int:
+        """n."""
+        return self.labels.shape[0]
+
+    @property
+    def alpha(self) -> Array:
+        """The coefficient of the own class, (1+g)(1-a)."""
+        return (1 + self.gamma) * (1 - self.smoothing)
+
+    @property
+    def beta(self) -> Array:
+        """The coefficient of every class, (1+g)a/C - g."""
+        return (1 + self.gamma) * self.smoothing / self.classes - self.gamma
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all classes have one size and one weight."""
+        return bool(np.all(self.sizes == self.sizes[0]) and np.all(self.weights == self.weights[0]))
+
+    def push(self, prototypes: Array) -> Array:
+        """Return (W M)', shape (n, p), in O(n p): the direction in which the loss drives each feature."""
+        drive = self.alpha * prototypes + self.beta * jnp.sum(prototypes, axis=0)
+        return (self.weights[:, None] * drive / self.samples)[self.labels]
+
+    def pull(self, features: Array) -> Array:
+        """Return (H M')', shape (C, p), in O(n p): the direction in which the loss drives each prototype."""
+        sums = jax.ops.segment_sum(features, self.labels, self.classes, indices_are_sorted=True)
+        sums = self.weights[:, None] * sums / self.samples
+        return self.alpha * sums + self.beta * jnp.sum(sums, axis=0)
+
+    def bias_drive(self) -> Array:
+        """Return m = M 1, shape (C,): the direction in which the loss drives the biases."""
+        mass = self.weights * self.sizes / self.samples
+        return self.alpha * mass + self.beta * jnp.sum(mass)
+
+    def class_means(self, features: Array) -> Array:
+        """Return the class means mu_c, shape (C, p)."""
+        sums = jax.ops.segment_sum(features, self.labels, self.classes, indices_are_sorted=True)
+        return sums / self.sizes[:, None]
+
+    def restore(self, features: np.ndarray) -> np.ndarray:
+        """Return sorted feature rows in the order of the input."""
+        restored = np.empty_like(features)
+        restored[self.order] = features
+        return restored
+
+
+WEIGHT_POWER = {"none": 0.0, "sqrt": -0.5, "inverse": -1.0}
+
+
+def make_problem(
+    labels: np.ndarray,
+    classes: int,
+    gamma: float,
+    *,
+    label_smoothing: float = 0.0,
+    sample_weights: str = "none",
+    kernel_factor: np.ndarray | None = None,
+) -> Problem:
+    """Build a problem from integer labels (n,) in any order; every class of 0 .. classes - 1 must occur.
+
+    ``kernel_factor`` (n, p, r) is given in the same order as the labels.
+    """
+    order = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels, minlength=classes)
+    weights = sizes.astype(float) ** WEIGHT_POWER[sample_weights]
+    return Problem(
+        labels=labels[order].astype(np.int32),
+        sizes=sizes.astype(np.float64),
+        weights=weights / (np.sum(weights * sizes) / len(labels)),
+        gamma=np.float64(gamma),
+        smoothing=np.float64(label_smoothing),
+        order=order,
+        kernel_factor=None if kernel_factor is None else kernel_factor[order],
+    )

@@ -1,0 +1,145 @@
+r"""The base of the scenarios: how features and prototypes are driven, and what rounding does to them.
+
+Every velocity is per unit of zeta = int eta2, so it carries s = eta1/eta2 on the features.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from dynamics.families import members
+from dynamics.method import Method
+from dynamics.problem import Problem
+from dynamics.schedule import Numbers
+from dynamics.state import State, norm
+from dynamics.table import Table
+
+PRESENT = 1e-12  # a part of the start below this share of it is rounding: no limit rests on it
+TIE = 1e-9  # exponents closer than this, relative to the largest, grow equally fast
+
+
+class Limit(NamedTuple):
+    """Where the direction of the state tends: ``state``, or None and ``why`` there is no such limit."""
+
+    state: State | None
+    why: str = ""
+
+
+class Spectrum(NamedTuple):
+    """The extreme exponents of the linear motion, and how much a perturbation can be amplified beyond them."""
+
+    lowest: Any = 0.0
+    highest: Any = 0.0
+    transient: Any = 1.0
+
+
+class Doubt(NamedTuple):
+    """What rounding may have done: to each feature (n,), to each prototype, to Z relative to |Z|, to the distance."""
+
+    features: Any
+    prototypes: Any
+    relative: Any
+    distance: Any
+
+
+class Scenario(Table):
+    """Base of the scenarios.
+
+    The static methods take ``numbers``: the scenario's own, the ``ratio`` s, the ``rounding`` u of the number type,
+    the ``zeta`` at the end of the run, and the ``spectrum``.
+    """
+
+    kind: ClassVar[str]
+    moves_prototypes: ClassVar[bool] = True
+    uses_kernel: ClassVar[bool] = False
+    settled_per_interval: ClassVar[float] = 1.0  # 0 where `spread` has already counted the roundings of descent
+
+    def numbers(self) -> Numbers:
+        """Return the numbers that the static methods read, as arrays that cross jit."""
+        names = ("lambda_h", "lambda_w", "lambda_b")
+        return {name: np.float64(getattr(self, name, 0.0)) for name in names}
+
+    def draw_factor(self, size: int) -> np.ndarray | None:
+        """Return the factor A (p n, r) of a random kernel, or None where the scenario has none."""
+        del size
+        return None
+
+    def check(self, problem: Problem, state: State) -> None:
+        """Refuse a start that this scenario cannot move. Raises InputError."""
+
+    @staticmethod
+    def velocity(numbers: Numbers, problem: Problem, state: State) -> State:
+        """Return dZ/dzeta."""
+        raise NotImplementedError
+
+    @staticmethod
+    def spectrum(numbers: Numbers, problem: Problem) -> Spectrum:
+        """Return the extreme exponents of the linear motion."""
+        raise NotImplementedError
+
+    @staticmethod
+    def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
+        """Return L, the part of the start in the fastest-growing modes, whose direction the metric `distance` uses."""
+        raise NotImplementedError
+
+    @staticmethod
+    def zbar(numbers: Numbers, problem: Problem, state: State) -> Limit:
+        """Return the paper's Zbar, the part of the start in E1+, for the metric `distance_zbar`."""
+        del numbers, problem, state
+        return Limit(None, "it is defined for the unconstrained scenario with balanced classes of equal weight")
+
+    @staticmethod
+    def seen(state: State) -> State:
+        """Return the state whose features enter the logits of the loss."""
+        return state
+
+    @staticmethod
+    def compared(state: State, limit: State) -> tuple[Any, Any, Any]:
+        """Return (z, l, parts): arrays of `parts` rows whose chord |z/|z| - l/|l|| is the distance."""
+        z = jnp.concatenate([state.features, state.prototypes])
+        return z, jnp.concatenate([limit.features, limit.prototypes]), 1
+
+    @classmethod
+    def step(cls, numbers: Numbers, problem: Problem, state: State, eta: Any) -> State:
+        """Return the state after one step of simultaneous gradient descent, Z + eta dZ/dzeta."""
+        return state.plus(eta, cls.velocity(numbers, problem, state))
+
+    @staticmethod
+    def no_error(problem: Problem) -> Any:
+        """Return the error of the start: none."""
+        del problem
+        return jnp.zeros(())
+
+    @staticmethod
+    def spread(numbers: Numbers, problem: Problem, state: State, error: Any, eta: Any) -> Any:
+        """Carry the error through one step, where a bound per saved interval would be too coarse."""
+        del numbers, problem, state, eta
+        return error
+
+    @staticmethod
+    def settle(numbers: Numbers, error: Any, before: State, after: State, growth: Any, roundings: Any) -> Any:
+        r"""Carry the error over a saved interval of j steps: $E \leftarrow \rho^j (E + 4 j u \max|Z|)$.
+
+        ``growth`` is $\prod\max(1, \rho_k)$, ``roundings`` is 4j, and $|Z|$ is taken in the coordinates
+        $(H/\sqrt s, W)$, in which the motion is symmetric.
+        """
+        size = jnp.maximum(symmetric_norm(numbers, before), symmetric_norm(numbers, after))
+        return growth * (error + numbers["spectrum"].transient * roundings * numbers["rounding"] * size)
+
+    @staticmethod
+    def doubt(numbers: Numbers, state: State, error: Any) -> Doubt:
+        """Translate the carried error into bounds on what the metrics read."""
+        relative = error / symmetric_norm(numbers, state)
+        features = jnp.broadcast_to(jnp.sqrt(numbers["ratio"]) * error, state.features.shape[:1])
+        return Doubt(features, error, relative, 2 * relative)
+
+
+def symmetric_norm(numbers: Numbers, state: State) -> Any:
+    r"""Return $|(H/\sqrt s, W)|_F$."""
+    return jnp.hypot(norm(state.features) / jnp.sqrt(numbers["ratio"]), norm(state.prototypes))
+
+
+def scenarios() -> dict[str, type[Scenario]]:
+    """Return every scenario by kind."""
+    return members("dynamics.scenarios", Scenario)

@@ -1,0 +1,1 @@
+"""The five cases of the paper, one file each."""

@@ -1,0 +1,112 @@
+r"""Features that move through a fixed neural tangent kernel."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from pydantic import Field
+
+from dynamics.method import Method
+from dynamics.pair import leaders, present
+from dynamics.problem import Problem
+from dynamics.scenario import Limit, Scenario, Spectrum
+from dynamics.schedule import Numbers
+from dynamics.state import State
+
+
+class Kernel(Scenario):
+    r"""vec(H)' = s K vec(W M), W' = H M', b' = m (per zeta): Theorem 8 for any positive semi-definite K (pn x pn).
+
+    vec stacks the columns of H. Only a factor of $K = A A'/r$ is stored and K is never formed:
+    ``kernel_rank`` is r, ``kernel_seed`` draws A (pn x r) from the standard normal distribution.
+    """
+
+    kind: ClassVar[str] = "kernel"
+    uses_kernel: ClassVar[bool] = True
+    kernel_rank: int = Field(10, ge=1)
+    kernel_seed: int = Field(0, ge=0)
+
+    def draw_factor(self, size: int) -> np.ndarray:
+        """See `Scenario.draw_factor`."""
+        return np.random.default_rng(self.kernel_seed).standard_normal((size, self.kernel_rank))
+
+    @staticmethod
+    def velocity(numbers: Numbers, problem: Problem, state: State) -> State:
+        """See `Scenario.velocity`."""
+        factor = flat_factor(problem)
+        drive = problem.push(state.prototypes)
+        smoothed = factor @ (factor.T @ drive.reshape(-1))
+        return State(
+            features=numbers["ratio"] * smoothed.reshape(drive.shape),
+            prototypes=problem.pull(state.features),
+            biases=problem.bias_drive(),
+        )
+
+    @staticmethod
+    def spectrum(numbers: Numbers, problem: Problem) -> Spectrum:
+        r"""See `Scenario.spectrum`: exponents $\pm\sqrt\tau$, $\tau$ the eigenvalues of $T = s G'KG$, $G = M'\otimes I$.
+
+        The motion is not symmetric, so a perturbation may first be amplified: with $a = |G|$, $c = s|KG|$, by at most
+        $1 + (a + c)/\sqrt{\tau_1} + ac/\tau_1$, the norms of its four blocks.
+        """
+        values, _ = eigen(numbers, problem)
+        top = max(values[-1], 0.0)
+        factor = flat_factor(problem)
+        push = operator_norm(problem)
+        smooth = numbers["ratio"] * np.sqrt(np.linalg.norm(factor.T @ factor, 2) * top / numbers["ratio"])
+        reach = 1 / np.sqrt(top) if top > 0 else numbers["zeta"]
+        transient = 1 + (push + smooth) * reach + push * smooth * reach**2
+        return Spectrum(-np.sqrt(top), np.sqrt(top), transient)
+
+    @staticmethod
+    def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
+        """See `Scenario.limit`: the growing part of the start along the top eigenvectors of T."""
+        values, vectors = eigen(numbers, problem)
+        values = np.maximum(values, 0.0)
+        if not values[-1] > 1e-13 * numbers["ratio"] * np.linalg.norm(flat_factor(problem)) ** 2 * operator_norm(problem) ** 2:
+            return Limit(None, "T = s G'KG is zero: nothing grows exponentially")
+        fastest, why = leaders(np.sqrt(values), method)
+        if fastest is None:
+            return Limit(None, why)
+        # Right singular vectors of N = Q'G from the left ones; the growing part of w is (w0 + G'h0/sqrt(tau))/2.
+        coupling = couplings(problem).reshape(len(values), -1)
+        right = (vectors[:, fastest].T @ coupling) * np.sqrt(numbers["ratio"] / values[fastest])[:, None]
+        start = np.asarray(state.prototypes).reshape(-1)
+        driven = np.asarray(problem.pull(state.features)).reshape(-1)
+        weight = (right @ start + (right @ driven) / np.sqrt(values[fastest])) / 2
+        along = flat_factor(problem) @ (vectors[:, fastest] @ weight) * np.sqrt(numbers["ratio"])
+        candidate = State(
+            along.reshape(state.features.shape),
+            (right.T @ weight).reshape(state.prototypes.shape),
+            np.zeros(problem.classes),
+        )
+        return present(candidate, state)
+
+
+def flat_factor(problem: Problem) -> Any:
+    r"""Return $Q = A/\sqrt r$, shape (n p, r), so that K = Q Q'."""
+    factor = problem.kernel_factor
+    return factor.reshape(-1, factor.shape[-1]) / np.sqrt(factor.shape[-1])
+
+
+def couplings(problem: Problem) -> np.ndarray:
+    """Return N = Q'G, shape (r, C, p): the pull of every column of Q on the prototypes."""
+    rank = problem.kernel_factor.shape[-1]
+    columns = jnp.moveaxis(jnp.asarray(problem.kernel_factor), -1, 0) / np.sqrt(rank)
+    return np.asarray(jax.lax.map(problem.pull, columns))
+
+
+def eigen(numbers: Numbers, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Return the eigenvalues tau of s N N' (r, r), ascending, and its eigenvectors."""
+    coupling = couplings(problem).reshape(problem.kernel_factor.shape[-1], -1)
+    return np.linalg.eigh(numbers["ratio"] * coupling @ coupling.T)
+
+
+def operator_norm(problem: Problem) -> float:
+    """Return |G| = |M|, the largest singular value of the label operator."""
+    mass = np.sqrt(problem.sizes) * problem.weights / problem.samples
+    return float(np.linalg.norm((problem.alpha * np.eye(problem.classes) + problem.beta) * mass, 2))
+
+
+MEMBER = Kernel

@@ -1,0 +1,129 @@
+r"""Normalised features with fixed prototypes."""
+
+from typing import Any, ClassVar, Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from dynamics.errors import must
+from dynamics.method import Method
+from dynamics.pair import as_state
+from dynamics.problem import Problem
+from dynamics.scenario import PRESENT, Doubt, Limit, Scenario, Spectrum
+from dynamics.schedule import Numbers
+from dynamics.state import State
+
+RESCALE_POWER = {"none": 0.0, "norm": 1.0, "norm-squared": 2.0}
+
+
+class Spherical(Scenario):
+    r"""The loss sees $\hat h = h/|h|$; W and b stay fixed: eq. (18), (19), Theorem 7.
+
+    $h_i' = s\,|h_i|^{\nu-1}(I - \hat h_i\hat h_i')g_i$ per zeta, with $g_i$ the i-th column of W M (whatever W is)
+    and $\nu$ = 0, 1, 2 for ``rescale`` = "none", "norm", "norm-squared" (Section 4.3: the rate times $|h|^\nu$).
+    """
+
+    kind: ClassVar[str] = "spherical"
+    moves_prototypes: ClassVar[bool] = False
+    settled_per_interval: ClassVar[float] = 0.0
+    prototypes: Literal["start", "etf"] = "start"
+    rescale: Literal["none", "norm", "norm-squared"] = "none"
+
+    def numbers(self) -> Numbers:
+        """See `Scenario.numbers`; ``power`` is nu."""
+        return {**super().numbers(), "power": np.float64(RESCALE_POWER[self.rescale])}
+
+    def check(self, problem: Problem, state: State) -> None:
+        """See `Scenario.check`: no feature may be zero."""
+        zero = np.flatnonzero(np.linalg.norm(state.features, axis=1) == 0)
+        if zero.size:
+            column = int(problem.order[zero[0]])
+            raise must(
+                "every feature of the spherical scenario", "have a norm > 0", f"zero in column {column}",
+                "Change start.scale_h or the start file.",
+            )
+
+    @staticmethod
+    def velocity(numbers: Numbers, problem: Problem, state: State) -> State:
+        """See `Scenario.velocity`."""
+        radius = jnp.linalg.norm(state.features, axis=1, keepdims=True)
+        unit = state.features / radius
+        drive = problem.push(state.prototypes)
+        tangent = drive - unit * jnp.sum(unit * drive, axis=1, keepdims=True)
+        moved = numbers["ratio"] * radius ** (numbers["power"] - 1) * tangent
+        return State(moved, jnp.zeros_like(state.prototypes), jnp.zeros_like(state.biases))
+
+    @staticmethod
+    def spectrum(numbers: Numbers, problem: Problem) -> Spectrum:
+        """See `Scenario.spectrum`: not a linear motion; the error is carried sample by sample instead."""
+        del numbers, problem
+        return Spectrum()
+
+    @staticmethod
+    def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
+        """See `Scenario.limit`: every feature tends to the direction of its column of W M."""
+        del numbers, method
+        target = problem.push(state.prototypes)
+        lengths = np.linalg.norm(target, axis=1)
+        if not np.all(lengths > PRESENT * np.linalg.norm(state.prototypes)):
+            return Limit(None, "a column of W M is zero: its feature has nowhere to turn")
+        return Limit(as_state(problem, target))
+
+    @staticmethod
+    def seen(state: State) -> State:
+        """See `Scenario.seen`."""
+        radius = jnp.linalg.norm(state.features, axis=1, keepdims=True)
+        return State(state.features / radius, state.prototypes, state.biases)
+
+    @staticmethod
+    def compared(state: State, limit: State) -> tuple[Any, Any, Any]:
+        """See `Scenario.compared`: each normalised feature against its normalised column."""
+        return state.features, limit.features, state.features.shape[0]
+
+    @staticmethod
+    def no_error(problem: Problem) -> Any:
+        """See `Scenario.no_error`: a bound on each angle and on each ln|h|, shapes (n,)."""
+        return jnp.zeros(problem.samples), jnp.zeros(problem.samples)
+
+    @staticmethod
+    def spread(numbers: Numbers, problem: Problem, state: State, error: Any, eta: Any) -> Any:
+        r"""See `Scenario.spread`: the derivatives of the exact step in the angle and in $\ln r$, plus 4u each.
+
+        $\theta' = \theta - \arctan(\kappa\sin\theta)$, $r' = r\sqrt{1+\kappa^2\sin^2\theta}$,
+        $\kappa = \eta_1|g|\,r^{\nu-2}$.
+        """
+        angle, log_radius = error
+        drive = problem.push(state.prototypes)
+        radius = jnp.linalg.norm(state.features, axis=1)
+        length = jnp.linalg.norm(drive, axis=1)
+        product = radius * length
+        cos = jnp.sum(drive * state.features, axis=1) / jnp.where(product > 0, product, 1.0)
+        kappa = eta * numbers["ratio"] * length * radius ** (numbers["power"] - 2)
+        sin2 = jnp.maximum(1 - cos * cos, 0.0)
+        spread = 1 + kappa * kappa * sin2
+        pull = (2 - numbers["power"]) * kappa * jnp.sqrt(sin2) / spread
+        return (
+            jnp.abs(1 - kappa * cos / spread) * angle + pull * log_radius + 4 * numbers["rounding"],
+            (1 + pull * kappa * jnp.sqrt(sin2)) * log_radius
+            + kappa * kappa * jnp.sqrt(sin2) * jnp.abs(cos) / spread * angle
+            + 4 * numbers["rounding"],
+        )
+
+    @staticmethod
+    def settle(numbers: Numbers, error: Any, before: State, after: State, growth: Any, roundings: Any) -> Any:
+        """See `Scenario.settle`: `spread` has done it for descent; a flow adds its roundings here."""
+        del before, after, growth
+        return tuple(part + roundings * numbers["rounding"] for part in error)
+
+    @staticmethod
+    def doubt(numbers: Numbers, state: State, error: Any) -> Doubt:
+        """See `Scenario.doubt`; the distance is off by the root mean square of the angles."""
+        angle, log_radius = error
+        radius = jnp.linalg.norm(state.features, axis=1)
+        features = radius * (angle + log_radius)
+        whole = jnp.hypot(jnp.linalg.norm(state.features), jnp.linalg.norm(state.prototypes))
+        relative = jnp.linalg.norm(features) / whole
+        return Doubt(features, jnp.zeros(()), relative, jnp.sqrt(jnp.mean(angle**2)))
+
+
+MEMBER = Spherical

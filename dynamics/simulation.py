@@ -1,0 +1,126 @@
+"""The driver: an experiment simulated from its start, metrics as it goes."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dynamics.experiment import Experiment
+from dynamics.measure import METRICS, SIMULATION_ONLY, error_bounds, measure
+from dynamics.method import Point
+from dynamics.precision import ROUNDING, exact, find_device
+from dynamics.preparation import prepare
+from dynamics.problem import Problem
+from dynamics.scenario import Scenario
+from dynamics.schedule import Numbers
+from dynamics.state import State
+from dynamics.trajectory import Trajectory
+
+Progress = Callable[[int, int], None]
+
+
+def simulate(
+    experiment: Experiment, *, float32: bool = False, device: str = "cpu", progress: Progress | None = None
+) -> Trajectory:
+    """Simulate an experiment: gradient descent step by step, or gradient flow by diffrax at rtol 1e-12.
+
+    Metrics are computed at the saved times; only the last finite state is kept. A state that overflows ends the run:
+    the later metrics are NaN and ``diverged_at`` is the first saved time that was lost. ``progress(done, total)`` is
+    called at every saved time.
+
+    Raises:
+        InputError: an experiment that cannot be prepared, or a device that is missing.
+    """
+    began = time.perf_counter()
+    problem, state = prepare(experiment)
+    times = experiment.times()
+    place = find_device(device)
+    dtype = "float32" if float32 else "float64"
+    with exact(place):
+        zeta = experiment.method.zeta(times)
+        scenario = type(experiment.scenario)
+        numbers, limits, why = begin(experiment, problem, state, zeta[-1])
+        numbers["rounding"] = np.float64(ROUNDING[dtype])
+        if float32:
+            problem, state, numbers, limits = jax.tree.map(_narrow, (problem, state, numbers, limits))
+        problem, state, numbers, limits = jax.tree.map(jnp.asarray, (problem, state, numbers, limits))
+
+        rows: list[dict[str, Any]] = []
+        for point in experiment.method.walk(scenario, numbers, problem, state, times):
+            if not _finite(point.state):
+                break
+            rows.append(_row(scenario, numbers, problem, limits, point))
+            state = point.state
+            if progress:
+                progress(len(rows), len(times))
+        columns = _columns(rows, len(times))
+    alive = len(rows)
+    errors = error_bounds(columns)
+    for name in errors:
+        errors[name] = errors[name] + columns.get("twin_" + name, 0.0)
+    return Trajectory(
+        source="simulation",
+        times=times,
+        zeta=zeta,
+        metrics={name: columns[name] for name in (*METRICS, *SIMULATION_ONLY)},
+        error=errors,
+        unit={name: columns["unit_" + name] for name in ("loss", "objective")},
+        last=(0.0, _unsorted(problem, state)),
+        experiment=experiment,
+        seconds=time.perf_counter() - began,
+        why=why,
+        diverged_at=float(times[alive]) if alive < len(times) else None,
+        device=place.platform,
+        dtype=dtype,
+    )
+
+
+def begin(
+    experiment: Experiment, problem: Problem, state: State, zeta: float
+) -> tuple[Numbers, dict[str, State | None], dict[str, str]]:
+    """Return the numbers that cross jit, the limits of the two distances, and why a limit is missing."""
+    scenario, method = experiment.scenario, experiment.method
+    numbers = {**scenario.numbers(), "ratio": np.float64(method.ratio), "zeta": np.float64(zeta)}
+    numbers["spectrum"] = jax.tree.map(np.float64, scenario.spectrum(numbers, problem))
+    found = {
+        "distance": scenario.limit(numbers, problem, state, method),
+        "distance_zbar": scenario.zbar(numbers, problem, state),
+    }
+    limits = {name: limit.state for name, limit in found.items()}
+    return numbers, limits, {name: limit.why for name, limit in found.items() if limit.state is None}
+
+
+def _row(
+    scenario: type[Scenario], numbers: Numbers, problem: Problem, limits: dict[str, State | None], point: Point
+) -> dict[str, Any]:
+    row = jax.device_get(measure(scenario, numbers, problem, limits, point.state, point.error))
+    if point.twin is not None:
+        twin = jax.device_get(measure(scenario, numbers, problem, limits, point.twin, point.error))
+        row |= {"twin_" + name: abs(row[name] - twin[name]) for name in METRICS}
+    return row
+
+
+def _columns(rows: list[dict[str, Any]], length: int) -> dict[str, np.ndarray]:
+    """Return each metric over all saved times, NaN after a divergence."""
+    columns = {}
+    for name in rows[0]:
+        columns[name] = np.full(length, np.nan)
+        columns[name][: len(rows)] = [row[name] for row in rows]
+    return columns
+
+
+def _finite(state: State) -> bool:
+    return bool(jnp.all(jnp.isfinite(state.features)) & jnp.all(jnp.isfinite(state.prototypes)))
+
+
+def _narrow(x: Any) -> Any:
+    x = np.asarray(x)
+    return x.astype(np.float32) if x.dtype == np.float64 else x
+
+
+def _unsorted(problem: Problem, state: State) -> State:
+    arrays = jax.tree.map(lambda x: np.asarray(x, dtype=np.float64), state)
+    return State(problem.restore(arrays.features), arrays.prototypes, arrays.biases)

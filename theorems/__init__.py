@@ -1,0 +1,1 @@
+"""Exact solutions, comparison, and judgement."""

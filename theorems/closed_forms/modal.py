@@ -1,0 +1,404 @@
+r"""The coupled pair (H, W), solved mode by mode: Theorems 2 and 4 for any class sizes, weights, lambdas and s.
+
+Each singular mode of M splits into two scalar modes (`theorems.modes.axes`); the within-class residuals R are one more,
+with exponent -s l1. A scalar mode obeys $z' = w z$ per zeta, so a flow multiplies it by $e^{w\zeta}$ and a descent by
+$\prod_k(1+\eta_k w)$: the two differ in this multiplier only. Every multiplier keeps its own logarithm and sign.
+
+Dictionary to the paper, balanced and unregularized: the growing contrasts are $E_1^+$, the falling ones $E_1^-$, the
+mean mode's two are $E_2^\pm$, the residuals $E_3$; $A = W_0 + \tilde h_0/\sqrt s$ is $\sqrt 2$ times the growing
+coordinate.
+"""
+
+from typing import Any, ClassVar, NamedTuple, Self
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from dynamics.experiment import Experiment
+from dynamics.problem import Problem
+from dynamics.state import State
+from dynamics.trajectory import Decay
+from theorems.closed_form import PRESENT, ClosedForm, leading, snap
+from theorems.modes import Axes, Modes, axes, label_modes
+from theorems.relax import relaxation
+from theorems.snapshot import Snapshot, centre, log_norm
+
+ZBAR = "it is defined for the unconstrained scenario with balanced classes of equal weight"
+
+
+class Tick(NamedTuple):
+    """ln and sign of every multiplier, (2J + 1,): J growing, J falling, the residuals; the biases' (grown, driven)."""
+
+    logs: Any
+    signs: Any
+    biases: tuple[Any, Any]
+
+
+class Coordinates(NamedTuple):
+    """The start along the axes: contrasts inside groups (C, p), a row a class, and between groups (G, p)."""
+
+    grow_rows: Any
+    fall_rows: Any
+    grow_between: Any
+    fall_between: Any
+    residuals: Any
+
+
+class Gram(NamedTuple):
+    """Inner products of the start's parts, per sigma (J,): |grow|^2, |fall|^2, <grow, fall>, |grow ^ fall|; and |R|^2."""
+
+    grow: Any
+    fall: Any
+    cross: Any
+    wedge: Any
+    residual: Any
+
+    def lifted(self, axis: Axes, ratio: Any) -> "Gram":
+        r"""Return the same for the parts lifted to $(H, W) = (\sqrt s F, W)$, where for s != 1 pairs overlap."""
+        return self._replace(
+            grow=(ratio * axis.sin**2 + axis.cos**2) * self.grow,
+            fall=(ratio * axis.cos**2 + axis.sin**2) * self.fall,
+            cross=(ratio - 1) * axis.sin * axis.cos * self.cross,
+        )
+
+    def product(self, x: Any, y: Any) -> Any:
+        """Return <sum x_j e_j, sum y_j e_j> over the modes' parts e_j; x and y are (2J + 1,)."""
+        j = self.grow.shape[0]
+        a, b, c, d = x[:j], x[j : 2 * j], y[:j], y[j : 2 * j]
+        pairs = (self.grow * a * c + self.fall * b * d + self.cross * (a * d + b * c)).sum()
+        return pairs + self.residual * x[-1] * y[-1]
+
+    def norms(self) -> np.ndarray:
+        """Return the norm of each mode's part, (2J + 1,)."""
+        return np.sqrt(np.concatenate([self.grow, self.fall, [self.residual]]))
+
+
+class Modal(ClosedForm):
+    """The exact pair. J = 2G sigmas: first the contrasts of each group, then the modes between the G groups.
+
+    ``exponents`` (2J + 1,) per zeta; ``fastest`` and ``zbar`` (2J + 1,) mark the modes of L and of Zbar.
+    """
+
+    kind: ClassVar[str] = "modal"
+    modes: Modes
+    axis: Axes
+    ratio: Any
+    exponents: Any
+    start: Coordinates
+    biases: Any
+    gram: Gram
+    fastest: Any
+    zbar: Any
+    reasons: tuple[tuple[str, str], ...] = eqx.field(static=True)
+
+    @classmethod
+    def covers(cls, experiment: Experiment) -> bool:
+        """See `ClosedForm.covers`."""
+        return experiment.scenario.kind in ("unconstrained", "regularized")
+
+    @classmethod
+    def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
+        """See `ClosedForm.of`."""
+        numbers, ratio = experiment.scenario.numbers(), np.float64(experiment.method.ratio)
+        modes = label_modes(problem)
+        axis = axes(np.concatenate([modes.contrast, modes.sigma]), ratio, numbers["lambda_h"], numbers["lambda_w"])
+        exponents = np.concatenate([axis.grow, axis.fall, [-ratio * numbers["lambda_h"]]])
+        coordinates = _coordinates(modes, axis, ratio, problem, start)
+        gram = _gram(modes, coordinates)
+        fastest, why = _fastest(experiment, problem, modes, exponents, gram.lifted(axis, ratio))
+        zbar = np.arange(len(exponents)) == 0
+        reasons = {"distance": why} if why else {}
+        if not (problem.balanced and experiment.scenario.kind == "unconstrained"):
+            reasons["distance_zbar"] = ZBAR
+        elif not _share(gram.lifted(axis, ratio), zbar) > PRESENT:
+            reasons["distance_zbar"] = "Zbar is zero: the start has no part in the growing contrasts (E1+)"
+        return cls(
+            modes, axis, ratio, exponents, coordinates, np.asarray(start.biases), gram, fastest, zbar,
+            tuple(reasons.items()),
+        )  # fmt: skip
+
+    def groups(self, problem: Problem) -> np.ndarray:
+        """See `ClosedForm.groups`."""
+        return self.modes.group
+
+    def missing(self) -> dict[str, str]:
+        """See `ClosedForm.missing`."""
+        return dict(self.reasons)
+
+    def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Tick:
+        """See `ClosedForm.ticks`."""
+        logs, signs = experiment.method.growth(self.exponents, times)
+        biases = relaxation(experiment.method, -float(experiment.scenario.numbers()["lambda_b"]), times)
+        with np.errstate(over="ignore"):
+            lift = np.exp(biases.log)
+        return Tick(np.where(self.gram.norms() > 0, logs, -np.inf), signs, (biases.grown * lift, biases.driven * lift))
+
+    def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
+        """See `ClosedForm.state`."""
+        log_scale = _top(tick.logs)
+        factors = tick.signs * jnp.exp(tick.logs - log_scale)
+        means = self._means(problem, factors, self._per_class(self.modes.right))
+        features = means[problem.labels] + factors[-1] * self.start.residuals
+        return log_scale, State(features, self._prototypes(factors, self._per_class(self.modes.left)), self._b(problem, tick))
+
+    def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
+        """See `ClosedForm.snapshot`."""
+        log_scale, state = self.state(problem, tick)
+        factors = tick.signs * jnp.exp(tick.logs - log_scale)
+        h_square, w_square = self._squares(factors)
+
+        left = centre(self._per_class(self.modes.left))
+        right = self._per_class(self.modes.right) / jnp.sqrt(problem.sizes)[:, None]
+        x_vectors, b_vectors = centre(right), centre(right, problem.sizes / problem.samples)
+        y = self._prototypes(self._differing(tick, left)[0], left)
+        x = self._means(problem, self._differing(tick, x_vectors)[0], x_vectors, scaled=True)
+        b_factors, log_between = self._differing(tick, b_vectors)
+        b = self._means(problem, b_factors, b_vectors, scaled=True)
+        b = jnp.sqrt(problem.sizes)[:, None] * centre(b, problem.sizes / problem.samples)
+
+        log_group, within = self._inside(tick)
+        log_across, across = self._between(tick, left)
+        return Snapshot(
+            log_scale=log_scale,
+            inner=self._inner(factors),
+            squares=(h_square, w_square),
+            biases=state.biases,
+            features=state.features,
+            log_features=log_scale,
+            within=within,
+            log_within=log_group[self.modes.group],
+            across=across,
+            log_across=log_across,
+            means=centre(x),
+            prototypes=y,
+            sine=self._sine(problem, tick),
+            log_residual=tick.logs[-1] + jnp.log(self.gram.residual) / 2,
+            log_between=log_norm(b) + log_between,
+            distance=self._distance(tick, self.fastest, "distance"),
+            distance_zbar=self._distance(tick, self.zbar, "distance_zbar"),
+        )
+
+    def decay(self, experiment: Experiment, ticks: Tick) -> Decay:
+        """See `ClosedForm.decay`: the gap, per zeta, to the slowest mode of the start outside L."""
+        if "distance" in self.missing():
+            return Decay(None, None, self.missing()["distance"])
+        lifted = self.gram.lifted(self.axis, self.ratio)
+        shares = lifted.norms() / np.sqrt(lifted.product(np.ones_like(self.exponents), np.ones_like(self.exponents)))
+        logs = np.where(shares > PRESENT, ticks.logs[-1], -np.inf)
+        zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]
+        slower = logs[~self.fastest]
+        if not np.isfinite(slower).any():
+            return Decay(None, None, "the start lies in its limit: nothing is left to decay")
+        return Decay(float((logs[self.fastest].max() - slower.max()) / zeta), "exponential")
+
+    def _b(self, problem: Problem, tick: Tick) -> Any:
+        """Return the true biases $b = g b_0 + m (g - 1)/w$, $w = -l_b$: Theorem 4, with psi integrating eta2."""
+        return tick.biases[0] * self.biases + tick.biases[1] * problem.bias_drive()
+
+    def _per_class(self, vectors: Any) -> Any:
+        """Return each class's row of the between-group vectors, (C, G): classes of a group share it."""
+        return (vectors / jnp.sqrt(self.modes.count)[:, None])[self.modes.group]
+
+    def _along(self, factors: Any, grow: Any, fall: Any) -> tuple[Any, Any]:
+        """Return (rows (C, p), between (G, p)) of the parts weighted by grow and fall times the factors, (J,) each."""
+        j = grow.shape[0]
+        groups = j // 2
+        up, down = grow * factors[:j], fall * factors[j : 2 * j]
+        group = self.modes.group
+        rows = up[group][:, None] * self.start.grow_rows + down[group][:, None] * self.start.fall_rows
+        return rows, up[groups:, None] * self.start.grow_between + down[groups:, None] * self.start.fall_between
+
+    def _prototypes(self, factors: Any, vectors: Any) -> Any:
+        """Return the prototypes (C, p) for one factor a mode; ``vectors`` (C, G) carry the modes between groups."""
+        rows, between = self._along(factors, self.axis.cos, -self.axis.sin)
+        return rows + vectors @ between
+
+    def _means(self, problem: Problem, factors: Any, vectors: Any, scaled: bool = False) -> Any:
+        """Return the class means (C, p); ``scaled``: the vectors are already divided by sqrt(n_c)."""
+        rows, between = self._along(factors, self.axis.sin, self.axis.cos)
+        root = jnp.sqrt(problem.sizes)[:, None]
+        return jnp.sqrt(self.ratio) * (rows / root + (vectors if scaled else vectors / root) @ between)
+
+    def _pair_logs(self, tick: Tick) -> tuple[Any, Any]:
+        """Return the larger logarithm of each pair: of the groups' contrasts (G,), of the modes between (G,)."""
+        j = self.axis.cos.shape[0]
+        pair = jnp.maximum(tick.logs[:j], tick.logs[j : 2 * j])
+        return pair[: j // 2], pair[j // 2 :]
+
+    def _differing(self, tick: Tick, vectors: Any) -> tuple[Any, Any]:
+        """Return (factors, log): modes that tell classes apart through ``vectors``, at the largest one's scale."""
+        log_group, log_mode = self._pair_logs(tick)
+        active = jnp.any(vectors != 0, axis=0)
+        top = _top(jnp.concatenate([log_group, jnp.where(active, log_mode, -jnp.inf)]))
+        both = jnp.concatenate([jnp.ones_like(active), active])
+        logs = jnp.where(jnp.concatenate([both, both, jnp.zeros(1, dtype=bool)]), tick.logs, -jnp.inf)
+        return tick.signs * jnp.exp(logs - top), top
+
+    def _inside(self, tick: Tick) -> tuple[Any, Any]:
+        """Return (logs (G,), contrasts of the prototypes (C, p)), each group at its own scale."""
+        log_group, _ = self._pair_logs(tick)
+        own = jnp.where(jnp.isfinite(log_group), log_group, 0.0)
+        scale = jnp.concatenate([own, jnp.full_like(own, jnp.inf)])
+        factors = tick.signs * jnp.exp(tick.logs - jnp.concatenate([scale, scale, jnp.full(1, jnp.inf)]))
+        return log_group, self._along(factors, self.axis.cos, -self.axis.sin)[0]
+
+    def _between(self, tick: Tick, left: Any) -> tuple[Any, Any]:
+        """Return (log, centred group parts of the prototypes (C, p)) at the scale of the largest that differs."""
+        _, log_mode = self._pair_logs(tick)
+        active = jnp.any(left != 0, axis=0)
+        raw = jnp.max(jnp.where(active, log_mode, -jnp.inf))
+        top = jnp.where(jnp.isfinite(raw), raw, 0.0)
+        both = jnp.concatenate([jnp.zeros_like(active), active])
+        logs = jnp.where(jnp.concatenate([both, both, jnp.zeros(1, dtype=bool)]), tick.logs, -jnp.inf)
+        factors = tick.signs * jnp.exp(logs - top)
+        return raw, left @ self._along(factors, self.axis.cos, -self.axis.sin)[1]
+
+    def _inner(self, factors: Any) -> Any:
+        r"""Return $\langle W, HM'\rangle = \sqrt s\sum_j\sigma_j\langle f_j, w_j\rangle$ from the Gram numbers."""
+        j = self.axis.cos.shape[0]
+        up, down, (_, _, cos, sin) = factors[:j], factors[j : 2 * j], self.axis
+        gram = self.gram
+        diagonal = sin * cos * (up**2 * gram.grow - down**2 * gram.fall)
+        sigma = jnp.concatenate([self.modes.contrast, self.modes.sigma])
+        return jnp.sqrt(self.ratio) * jnp.sum(sigma * (diagonal + (cos**2 - sin**2) * up * down * gram.cross))
+
+    def _squares(self, factors: Any) -> tuple[Any, Any]:
+        """Return |H|^2 and |W|^2 from the Gram numbers."""
+        j = self.axis.cos.shape[0]
+        up, down, (_, _, cos, sin) = factors[:j], factors[j : 2 * j], self.axis
+        grow, fall, cross = up**2 * self.gram.grow, down**2 * self.gram.fall, 2 * sin * cos * up * down * self.gram.cross
+        h_square = jnp.sum(sin**2 * grow + cos**2 * fall + cross)
+        w_square = jnp.sum(cos**2 * grow + sin**2 * fall - cross)
+        return self.ratio * h_square + factors[-1] ** 2 * self.gram.residual, w_square
+
+    def _sine(self, problem: Problem, tick: Tick) -> Any:
+        r"""Return the sine of the angle between X and Y where both are made of the same two parts, else NaN.
+
+        With equal class sizes $X \propto \sin\vartheta\,u A + \cos\vartheta\,d B$ and
+        $Y = \cos\vartheta\,u A - \sin\vartheta\,d B$, so $|X \wedge Y| = |u d||A \wedge B|$: exact down to underflow.
+        """
+        if len(self.modes.count) > 1:
+            return jnp.full((), jnp.nan)
+        j = self.axis.cos.shape[0]
+        ends = jnp.stack([tick.logs[0], tick.logs[j]])
+        up, down = jnp.exp(ends - _top(ends))
+        cos, sin, gram = self.axis.cos[0], self.axis.sin[0], self.gram
+        cross = 2 * sin * cos * up * down * tick.signs[0] * tick.signs[j] * gram.cross[0]
+        x = sin**2 * up**2 * gram.grow[0] + cos**2 * down**2 * gram.fall[0] + cross
+        y = cos**2 * up**2 * gram.grow[0] + sin**2 * down**2 * gram.fall[0] - cross
+        value = up * down * gram.wedge[0] / jnp.sqrt(x * y)
+        return jnp.where(jnp.all(problem.sizes == problem.sizes[0]), value, jnp.nan)
+
+    def _distance(self, tick: Tick, chosen: Any, name: str) -> Any:
+        r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start, without cancellation.
+
+        Z = k L + Q with k the multiplier of the leading chosen mode: Q is small where the distance is.
+        """
+        if name in self.missing():
+            return jnp.full((), jnp.nan)
+        gram = self.gram.lifted(self.axis, self.ratio)
+        top = _top(tick.logs)
+        factors = tick.signs * jnp.exp(tick.logs - top)
+        lead = jnp.argmax(jnp.where(chosen, tick.logs, -jnp.inf))
+        rest = jnp.where(chosen, factors[lead] * jnp.expm1(tick.logs - tick.logs[lead]), factors)
+        limit = jnp.where(chosen, 1.0, 0.0)
+        length = jnp.sqrt(gram.product(limit, limit))
+        along = gram.product(rest, limit) / length
+        across = jnp.sqrt(jnp.maximum(gram.product(rest, rest) - along**2, 0.0))
+        return 2 * jnp.sin(jnp.arctan2(across, factors[lead] * length + along) / 2)
+
+
+def _top(logs: Any) -> Any:
+    """Return the largest logarithm, or 0 where there is none."""
+    top = jnp.max(logs)
+    return jnp.where(jnp.isfinite(top), top, 0.0)
+
+
+def _coordinates(modes: Modes, axis: Axes, ratio: Any, problem: Problem, start: State) -> Coordinates:
+    """Return the start along the axes. What is no more than rounding of the start is taken as zero."""
+    root, groups = np.sqrt(ratio), len(modes.count)
+    whole_h, whole_w = np.linalg.norm(start.features), np.linalg.norm(start.prototypes)
+    means = np.asarray(problem.class_means(start.features))
+    reduced = np.sqrt(problem.sizes)[:, None] * means / root
+    f_rows, f_between = _split(modes, reduced, modes.right, whole_h / root)
+    w_rows, w_between = _split(modes, start.prototypes, modes.left, whole_w)
+    rows = _turn(f_rows, w_rows, axis.cos[:groups], axis.sin[:groups], modes.group)
+    between = _turn(f_between, w_between, axis.cos[groups:], axis.sin[groups:], np.arange(groups))
+    return Coordinates(*rows, *between, snap(start.features - means[problem.labels], whole_h))
+
+
+def _split(modes: Modes, rows: Any, vectors: np.ndarray, whole: float) -> tuple[np.ndarray, np.ndarray]:
+    """Split class rows (C, p) into contrasts inside the groups (C, p) and coordinates between groups (G, p)."""
+    sums = np.zeros((len(modes.count), rows.shape[1]))
+    np.add.at(sums, modes.group, rows)
+    contrasts = rows - (sums / modes.count[:, None])[modes.group]
+    contrasts = np.where(modes.count[modes.group][:, None] > 1, contrasts, 0.0)
+    between = vectors.T @ (sums / np.sqrt(modes.count)[:, None])
+    for g in range(len(modes.count)):
+        inside = modes.group == g
+        contrasts[inside] = snap(contrasts[inside], whole)
+        between[g] = snap(between[g], whole)
+    return contrasts, between
+
+
+def _turn(f: np.ndarray, w: np.ndarray, cos: Any, sin: Any, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn (F, W) rows to the growing and falling axes, group by group."""
+    c, s = cos[group][:, None], sin[group][:, None]
+    grow, fall = s * f + c * w, c * f - s * w
+    for g in range(len(cos)):
+        inside = group == g
+        whole = np.hypot(np.linalg.norm(f[inside]), np.linalg.norm(w[inside]))
+        grow[inside], fall[inside] = snap(grow[inside], whole), snap(fall[inside], whole)
+    return grow, fall
+
+
+def _gram(modes: Modes, start: Coordinates) -> Gram:
+    """Return the inner products of the start's parts."""
+
+    def pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.einsum("cp,cp->c", a, b)
+
+    groups = len(modes.count)
+    grow = pairs(start.grow_rows, start.grow_rows)
+    scale = np.bincount(modes.group, pairs(start.grow_rows, start.fall_rows), groups)
+    square = np.bincount(modes.group, grow, groups)
+    scale = np.where(square > 0, scale / np.where(square > 0, square, 1.0), 0.0)
+    rest = start.fall_rows - scale[modes.group][:, None] * start.grow_rows
+    square_between = pairs(start.grow_between, start.grow_between)
+    ones = np.zeros(groups)
+    wedge = np.sqrt(square * np.bincount(modes.group, pairs(rest, rest), groups))
+    return Gram(
+        grow=np.concatenate([square, square_between]),
+        fall=np.concatenate(
+            [np.bincount(modes.group, pairs(start.fall_rows, start.fall_rows), groups), pairs(start.fall_between, start.fall_between)]
+        ),
+        cross=np.concatenate(
+            [np.bincount(modes.group, pairs(start.grow_rows, start.fall_rows), groups), pairs(start.grow_between, start.fall_between)]
+        ),
+        wedge=np.concatenate([wedge, ones]),
+        residual=float(np.sum(start.residuals**2)),
+    )
+
+
+def _share(lifted: Gram, chosen: np.ndarray) -> float:
+    """Return the norm of the chosen modes' part of the start over that of the start."""
+    mask, ones = chosen.astype(float), np.ones(len(chosen))
+    whole = lifted.product(ones, ones)
+    return float(np.sqrt(lifted.product(mask, mask) / whole)) if whole > 0 else 0.0
+
+
+def _fastest(
+    experiment: Experiment, problem: Problem, modes: Modes, exponents: np.ndarray, lifted: Gram
+) -> tuple[np.ndarray, str]:
+    """Return the modes that grow most over the run among all that the model has, and why L fails, if it does."""
+    contrasts = modes.count > 1
+    pairs = np.concatenate([contrasts, np.ones(len(contrasts), dtype=bool)])
+    exists = np.concatenate([pairs, pairs, [problem.samples > problem.classes]])
+    fastest, why = leading(experiment, np.where(exists, exponents, np.nan))
+    if not why and not _share(lifted, fastest) > PRESENT:
+        why = "the start has no part in the fastest-growing modes"
+    return fastest, why
+
+
+MEMBER = Modal

@@ -1,0 +1,89 @@
+"""The exact solution of an experiment as a trajectory."""
+
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dynamics.experiment import Experiment
+from dynamics.measure import METRICS
+from dynamics.precision import exact
+from dynamics.preparation import prepare
+from dynamics.problem import Problem
+from dynamics.state import State
+from dynamics.trajectory import Trajectory
+from theorems.closed_form import ClosedForm, find
+from theorems.snapshot import Frame, metrics
+
+LARGE = 150 * np.log(10)  # ln 1e150: below it a final state is stored as it is, above it divided by its norm
+
+
+def solve(experiment: Experiment) -> Trajectory:
+    """Return the exact solution: every metric at every saved time, and the final state, right at any horizon.
+
+    Raises:
+        InputError: an experiment that cannot be prepared.
+        LookupError: no closed form covers it.
+    """
+    began = time.perf_counter()
+    problem, start = prepare(experiment)
+    times = experiment.times()
+    with exact():
+        form = find(experiment).of(experiment, problem, start)
+        ticks = form.ticks(experiment, problem, times)
+        columns = jax.device_get(_metrics(_frame(experiment, form, problem), form, problem, ticks))
+        last = jax.device_get(form.state(problem, jax.tree.map(lambda x: x[-1], ticks)))
+        decay = form.decay(experiment, ticks)
+        zeta = experiment.method.zeta(times)
+    return Trajectory(
+        source="closed_form",
+        times=times,
+        zeta=zeta,
+        metrics={name: np.asarray(columns[name]) for name in METRICS},
+        last=_stored(problem, float(last[0]), last[1], float(columns["log_norm"][-1])),
+        experiment=experiment,
+        seconds=time.perf_counter() - began,
+        why=form.missing(),
+        notes=form.notes(),
+        decay=decay,
+    )
+
+
+def exact_states(experiment: Experiment, times: np.ndarray) -> list[tuple[float, State]]:
+    """Return (log_scale, State) at the given times (steps or t, ascending), rows in the order of the input.
+
+    The true arrays are e^log_scale times the stored ones; log_scale is 0 whenever |Z| < 1e150.
+    """
+    problem, start = prepare(experiment)
+    with exact():
+        form = find(experiment).of(experiment, problem, start)
+        ticks = form.ticks(experiment, problem, np.asarray(times))
+        found = []
+        for i in range(len(times)):
+            log_scale, state = jax.device_get(form.state(problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
+            size = float(log_scale) + np.log(max(np.hypot(*(np.linalg.norm(x) for x in (state.features, state.prototypes))), 1e-300))
+            found.append(_stored(problem, float(log_scale), state, size))
+    return found
+
+
+@jax.jit
+def _metrics(frame: Frame, form: ClosedForm, problem: Problem, ticks: Any) -> dict[str, Any]:
+    """Return every metric over the ticks, one at a time: a state is large, and only its metrics are kept."""
+    return jax.lax.map(lambda tick: metrics(frame, form.snapshot(problem, tick)), ticks)
+
+
+def _frame(experiment: Experiment, form: ClosedForm, problem: Problem) -> Frame:
+    numbers = experiment.scenario.numbers()
+    decays = tuple(jnp.asarray(numbers[name]) for name in ("lambda_h", "lambda_w", "lambda_b"))
+    return Frame(jnp.asarray(problem.labels), jnp.asarray(form.groups(problem)), decays, problem.bias_drive())
+
+
+def _stored(problem: Problem, log_scale: float, state: State, log_norm: float) -> tuple[float, State]:
+    """Return a state as it is kept: unsorted, and divided by its norm only if that is at least 1e150."""
+    kept = log_norm if log_norm >= LARGE else 0.0
+    lift = np.exp(log_scale - kept)
+    with np.errstate(over="ignore"):
+        biases = np.asarray(state.biases) * np.exp(-kept)
+    return kept, State(problem.restore(np.asarray(state.features)) * lift, np.asarray(state.prototypes) * lift, biases)
