@@ -60,7 +60,9 @@ class ProblemTable(Table):
         if isinstance(self.per_class, int):
             return [self.per_class] * self.classes
         if len(self.per_class) != self.classes:
-            raise must("problem.per_class", f"list one size for each of the {self.classes} classes", len(self.per_class))
+            raise must(
+                "problem.per_class", f"list one size for each of the {self.classes} classes", len(self.per_class)
+            )
         return self.per_class
 
     def gamma_value(self, classes: int) -> float:
@@ -107,7 +109,9 @@ class Experiment(BaseModel):
         for section, values in sections.items():
             if section not in SECTIONS:
                 listing = ", ".join(SECTIONS)
-                raise InputError(f"[{section}] must be a table of an experiment, but is not.{nearest(section, SECTIONS)} Tables: {listing}.")
+                raise InputError(
+                    f"[{section}] must be a table of an experiment, but is not.{nearest(section, SECTIONS)} Tables: {listing}."
+                )
             if not isinstance(values, Mapping):
                 raise must(f"[{section}]", "be a table", values)
         tables = {section: dict(sections.get(section, {})) for section in SECTIONS}
@@ -168,10 +172,15 @@ def parse_scenario(values: dict[str, Any]) -> Scenario:
             owners = [kind for kind, other in scenarios().items() if key in other.model_fields]
             known = ["kind", *member.model_fields]
             everywhere = {name for other in scenarios().values() for name in other.model_fields} | {"kind"}
-            cure = f"It belongs to kind = {' or '.join(map(repr, owners))}." if owners else nearest(key, everywhere).strip()
+            cure = (
+                f"It belongs to kind = {' or '.join(map(repr, owners))}."
+                if owners
+                else nearest(key, everywhere).strip()
+            )
             raise InputError(
-                f"scenario.{key} must be a key of kind = {member.kind!r}, but is not. {cure} Keys: {', '.join(known)}."
-                .replace("  ", " ")
+                f"scenario.{key} must be a key of kind = {member.kind!r}, but is not. {cure} Keys: {', '.join(known)}.".replace(
+                    "  ", " "
+                )
             )
     return member.parse("scenario", values)
 
@@ -181,7 +190,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise must("the experiment", "be a readable TOML file or the name of a preset", str(path), f"({error})") from None
+        raise must(
+            "the experiment", "be a readable TOML file or the name of a preset", str(path), f"({error})"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} must be TOML, but: {error}.") from None
 
@@ -209,7 +220,9 @@ def load(source: str | None, changes: Iterable[str] = ()) -> Experiment:
     elif source.endswith(".toml") or Path(source).is_file():
         values, name, folder = read_toml(Path(source)), Path(source).stem, Path(source).parent
     else:
-        raise must("the experiment", "be a .toml file or a preset: " + ", ".join(known), source, nearest(source, known).strip())
+        raise must(
+            "the experiment", "be a .toml file or a preset: " + ", ".join(known), source, nearest(source, known).strip()
+        )
     for change in changes:
         key, folder = _apply(values, change), folder
         folder = Path() if key == "start.file" else folder

@@ -30,11 +30,17 @@ METRICS = (
     "distance_zbar",
 )
 SIMULATION_ONLY = ("accuracy_raw",)
+PER_CLASS = ("share_prototypes", "share_means")
 
 
 @partial(jax.jit, static_argnums=0)
 def measure(
-    scenario: type[Scenario], numbers: Numbers, problem: Problem, limits: dict[str, State | None], state: State, error: Any
+    scenario: type[Scenario],
+    numbers: Numbers,
+    problem: Problem,
+    limits: dict[str, State | None],
+    state: State,
+    error: Any,
 ) -> dict[str, Any]:
     """Return every metric at one state, with what `error_bounds` needs; ``limits`` are those of the two distances."""
     doubt = scenario.doubt(numbers, state, error)

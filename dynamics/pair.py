@@ -74,7 +74,9 @@ def zbar(numbers: Numbers, problem: Problem, state: State) -> Limit:
     if not problem.balanced:
         return Limit(None, "it is defined for balanced classes of equal weight")
     root, per_class = np.sqrt(numbers["ratio"]), problem.sizes[0]
-    grown = (np.asarray(state.prototypes) + np.sqrt(per_class) * np.asarray(problem.class_means(state.features)) / root) / 2
+    grown = (
+        np.asarray(state.prototypes) + np.sqrt(per_class) * np.asarray(problem.class_means(state.features)) / root
+    ) / 2
     x = grown - np.mean(grown, axis=0)
     return present(State((root / np.sqrt(per_class) * x)[problem.labels], x, np.zeros(problem.classes)), state)
 
@@ -89,7 +91,10 @@ def leaders(exponents: np.ndarray, method: Method) -> tuple[np.ndarray | None, s
     fastest = logs >= np.max(logs) - TIE * scale
     _, first = (part[-1] for part in method.growth(exponents[fastest], np.array([0.0, min(1.0, method.horizon)])))
     if np.any(first < 0) or np.any(signs[fastest] < 0):
-        return None, "a fastest mode changes its sign at every step (the learning rate oscillates), so no direction is approached"
+        return (
+            None,
+            "a fastest mode changes its sign at every step (the learning rate oscillates), so no direction is approached",
+        )
     return fastest, ""
 
 

@@ -32,7 +32,10 @@ def find_device(kind: str) -> Any:
     except RuntimeError:
         seen = ", ".join(sorted({device.platform for device in jax.devices()}))
         raise must(
-            "--device", "be a device that jax sees", kind, f"It sees {seen}; for a GPU install jax[cuda13] or jax[cuda12]."
+            "--device",
+            "be a device that jax sees",
+            kind,
+            f"It sees {seen}; for a GPU install jax[cuda13] or jax[cuda12].",
         ) from None
 
 

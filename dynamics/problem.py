@@ -45,7 +45,7 @@ class Problem(eqx.Module):
 
     @property
     def samples(self) -> int:
-        """n."""
+        """N."""
         return self.labels.shape[0]
 
     @property

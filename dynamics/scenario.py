@@ -3,8 +3,10 @@ r"""The base of the scenarios: how features and prototypes are driven, and what 
 Every velocity is per unit of zeta = int eta2, so it carries s = eta1/eta2 on the features.
 """
 
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -133,6 +135,14 @@ class Scenario(Table):
         relative = error / symmetric_norm(numbers, state)
         features = jnp.broadcast_to(jnp.sqrt(numbers["ratio"]) * error, state.features.shape[:1])
         return Doubt(features, error, relative, 2 * relative)
+
+
+@partial(jax.jit, static_argnums=0)
+def settle(
+    scenario: type[Scenario], numbers: Numbers, error: Any, before: State, after: State, growth: Any, roundings: Any
+) -> Any:
+    """Carry the rounding error over a saved interval: `Scenario.settle`, compiled."""
+    return scenario.settle(numbers, error, before, after, growth, roundings)
 
 
 def symmetric_norm(numbers: Numbers, state: State) -> Any:

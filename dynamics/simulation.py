@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
-from dynamics.measure import METRICS, SIMULATION_ONLY, error_bounds, measure
+from dynamics.measure import METRICS, PER_CLASS, SIMULATION_ONLY, error_bounds, measure
 from dynamics.method import Point
 from dynamics.precision import ROUNDING, exact, find_device
 from dynamics.preparation import prepare
 from dynamics.problem import Problem
 from dynamics.scenario import Scenario
 from dynamics.schedule import Numbers
-from dynamics.state import State
+from dynamics.state import State, storable
 from dynamics.trajectory import Trajectory
 
 Progress = Callable[[int, int], None]
@@ -67,8 +67,9 @@ def simulate(
         zeta=zeta,
         metrics={name: columns[name] for name in (*METRICS, *SIMULATION_ONLY)},
         error=errors,
+        classes={name: columns[name] for name in PER_CLASS},
         unit={name: columns["unit_" + name] for name in ("loss", "objective")},
-        last=(0.0, _unsorted(problem, state)),
+        last=storable(0.0, unsorted(problem, state)),
         experiment=experiment,
         seconds=time.perf_counter() - began,
         why=why,
@@ -107,7 +108,7 @@ def _columns(rows: list[dict[str, Any]], length: int) -> dict[str, np.ndarray]:
     """Return each metric over all saved times, NaN after a divergence."""
     columns = {}
     for name in rows[0]:
-        columns[name] = np.full(length, np.nan)
+        columns[name] = np.full((length, *np.shape(rows[0][name])), np.nan)
         columns[name][: len(rows)] = [row[name] for row in rows]
     return columns
 
@@ -121,6 +122,7 @@ def _narrow(x: Any) -> Any:
     return x.astype(np.float32) if x.dtype == np.float64 else x
 
 
-def _unsorted(problem: Problem, state: State) -> State:
+def unsorted(problem: Problem, state: State) -> State:
+    """Return a state as NumPy float64, features in the order of the input."""
     arrays = jax.tree.map(lambda x: np.asarray(x, dtype=np.float64), state)
     return State(problem.restore(arrays.features), arrays.prototypes, arrays.biases)

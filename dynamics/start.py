@@ -81,7 +81,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
         pickled = "pickle" in str(error).lower() or "Object arrays" in str(error)
         reason = "it holds pickled objects, which are never executed" if pickled else str(error).splitlines()[0]
-        raise InputError(f"start.file must be a whole .npz file of plain arrays, but {path}: {reason}. {cure}") from None
+        raise InputError(
+            f"start.file must be a whole .npz file of plain arrays, but {path}: {reason}. {cure}"
+        ) from None
 
 
 def from_file(path: Path, kernel: bool) -> tuple[Start, bool]:
@@ -100,7 +102,10 @@ def from_file(path: Path, kernel: bool) -> tuple[Start, bool]:
     features, prototypes = (_numbers(path, arrays, name, 2) for name in ("H", "W"))
     if features.shape[0] != prototypes.shape[0]:
         raise must(
-            f"W of {path.name}", f"have as many rows as H ({features.shape[0]})", prototypes.shape[0], "Rows are features."
+            f"W of {path.name}",
+            f"have as many rows as H ({features.shape[0]})",
+            prototypes.shape[0],
+            "Rows are features.",
         )
     classes, samples = prototypes.shape[1], features.shape[1]
     biases = _numbers(path, arrays, "b", 1) if "b" in arrays else np.zeros(classes)
@@ -137,14 +142,18 @@ def _labels(path: Path, labels: np.ndarray, samples: int, classes: int) -> np.nd
         raise must(subject, f"lie in 0 .. {classes - 1}, one per column of W", f"{labels.min()} .. {labels.max()}")
     missing = np.setdiff1d(np.arange(classes), labels)
     if missing.size:
-        raise must(subject, "contain every class", f"without class {missing[0]}", "Drop the column of W, or add samples.")
+        raise must(
+            subject, "contain every class", f"without class {missing[0]}", "Drop the column of W, or add samples."
+        )
     return labels.astype(np.int64)
 
 
 def _factor(path: Path, arrays: dict[str, np.ndarray], size: int) -> np.ndarray:
     given = [name for name in ("K", "K_factor") if name in arrays]
     if len(given) != 1:
-        raise must(f"{path.name}", "hold exactly one of K and K_factor for the kernel scenario", ", ".join(given) or "none")
+        raise must(
+            f"{path.name}", "hold exactly one of K and K_factor for the kernel scenario", ", ".join(given) or "none"
+        )
     array = _numbers(path, arrays, given[0], 2)
     if given == ["K_factor"]:
         if array.shape[0] != size:

@@ -5,6 +5,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+LOG_LARGE = 150 * np.log(10)  # ln 1e150: from here on a final state is stored divided by its norm
 
 
 class State(eqx.Module):
@@ -32,3 +35,18 @@ def unit_size(array: Any) -> tuple[Any, Any]:
     # Two halves, since 2^-exponent itself may overflow or underflow where the quotient does not.
     half = exponent // 2
     return jnp.ldexp(jnp.ldexp(array, -half), half - exponent), jnp.ldexp(jnp.ones_like(largest), exponent)
+
+
+def storable(log_scale: float, state: State) -> tuple[float, State]:
+    """Return (log_scale, State) as it is kept in files: log_scale 0 whenever |(H, W)| < 1e150, else ln |(H, W)|.
+
+    The true features and prototypes are e^log_scale times those given; the biases are given as they are.
+    """
+    parts = [np.asarray(state.features), np.asarray(state.prototypes)]
+    size = max(float(np.max(np.abs(part), initial=0.0)) for part in parts)
+    if size == 0:
+        return 0.0, State(*parts, np.asarray(state.biases))
+    log_norm = log_scale + np.log(size) + np.log(sum(float(np.sum((part / size) ** 2)) for part in parts)) / 2
+    kept = float(log_norm) if log_norm >= LOG_LARGE else 0.0
+    lift = np.exp(log_scale - kept)
+    return kept, State(*(part * lift for part in parts), np.asarray(state.biases) * np.exp(-kept))

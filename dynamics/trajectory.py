@@ -30,7 +30,7 @@ class Trajectory:
 
     ``times`` count steps k (descent) or time t (flow), ``zeta`` is the integral of the prototypes' rate; ``error``
     bounds the simulation's own error of each metric, ``unit`` is the scale of the losses (both empty for an exact
-    solution); ``last`` = (log_scale, State): the true arrays are e^log_scale times the stored, features (n, p) in the
+    solution); ``classes`` holds what each class has, shapes (times, C); ``last`` = (log_scale, State): the true arrays are e^log_scale times the stored, features (n, p) in the
     order of the input; ``why`` says why a metric is NaN; ``decay`` is the predicted rate (exact solutions only).
     """
 
@@ -43,6 +43,7 @@ class Trajectory:
     seconds: float
     error: dict[str, np.ndarray] = field(default_factory=dict)
     unit: dict[str, np.ndarray] = field(default_factory=dict)
+    classes: dict[str, np.ndarray] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     diverged_at: float | None = None
@@ -74,6 +75,7 @@ class Trajectory:
             "final_prototypes": (("class", "feature"), np.asarray(state.prototypes)),
             "final_biases": ("class", np.asarray(state.biases)),
         }
+        variables |= {name: (("time", "class"), values) for name, values in self.classes.items()}
         coordinates = {"time": self.times, "zeta": ("time", self.zeta)}
         return xarray.Dataset(variables, coords=coordinates, attrs=attributes)
 
@@ -96,6 +98,7 @@ class Trajectory:
             metrics=parts[""],
             error=parts["error_"],
             unit=parts["unit_"],
+            classes={str(n): v.to_numpy() for n, v in data.data_vars.items() if v.dims == ("time", "class")},
             last=(float(saved["log_scale"]), State(*final)),
             experiment=Experiment.from_dict(
                 tomllib.loads(saved["experiment"]), name=saved["name"], folder=saved["folder"]

@@ -1,1 +1,22 @@
-"""Exact solutions, comparison, and judgement."""
+"""Exact solutions, comparison and judgement: the half that says what the theory says."""
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Report": "theorems.comparison",
+    "Verdict": "theorems.comparison",
+    "compare": "theorems.comparison",
+    "exact_states": "theorems.solution",
+    "solve": "theorems.solution",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: `dynamics-sim --help` must not pay for jax."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'theorems' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

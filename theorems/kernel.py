@@ -71,7 +71,18 @@ class KernelForm(ClosedForm):
         root = np.sqrt(ratio) * nu
         falls = (root > 0) & (np.abs(root * a + g) <= ABSENT * (np.abs(root) * np.linalg.norm(w0) + np.linalg.norm(g0)))
         form = cls(
-            ratio, nu, lift, right, a, g, w0 - a @ right, g0 - g @ right, start, falls, np.zeros(len(nu), dtype=bool), ""
+            ratio,
+            nu,
+            lift,
+            right,
+            a,
+            g,
+            w0 - a @ right,
+            g0 - g @ right,
+            start,
+            falls,
+            np.zeros(len(nu), dtype=bool),
+            "",
         )
         if not np.any(nu > 0):
             return dataclasses.replace(form, reason="T = s G'KG is zero: nothing grows exponentially")
@@ -180,8 +191,13 @@ class KernelForm(ClosedForm):
         scale = np.hypot(np.linalg.norm(self.start.features), np.linalg.norm(self.start.prototypes))
         others = ~self.fastest & np.array([self._share(np.arange(len(root)) == k) > PRESENT for k in range(len(root))])
         slower = [*grown[others]]
-        resting = self.start.features.reshape(-1) - self.lift @ (np.sqrt(self.ratio) * self.g / np.where(root > 0, root, 1.0) * (root > 0))
-        if np.hypot(np.linalg.norm(resting), np.hypot(np.linalg.norm(self.w_rest), np.linalg.norm(self.g_rest))) > PRESENT * scale:
+        resting = self.start.features.reshape(-1) - self.lift @ (
+            np.sqrt(self.ratio) * self.g / np.where(root > 0, root, 1.0) * (root > 0)
+        )
+        if (
+            np.hypot(np.linalg.norm(resting), np.hypot(np.linalg.norm(self.w_rest), np.linalg.norm(self.g_rest)))
+            > PRESENT * scale
+        ):
             slower.append(0.0)
         shrinking = np.abs(self.a - self.g / np.where(root > 0, root, 1.0)) * (root > 0) > PRESENT * scale
         slower += [*fallen[shrinking & np.isfinite(fallen)]]

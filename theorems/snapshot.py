@@ -94,6 +94,8 @@ def _collapse(snap: Snapshot) -> dict[str, Any]:
         "nc1": jnp.exp(2 * (snap.log_residual - snap.log_between)),
         "nc2": jnp.linalg.norm(gram / jnp.linalg.norm(gram) - simplex),
         "nc3": 2 * jnp.sin(jnp.arctan2(sine, cos) / 2),
+        "share_prototypes": jnp.linalg.norm(y, axis=1),
+        "share_means": jnp.linalg.norm(x, axis=1),
     }
 
 
@@ -115,7 +117,7 @@ def _accuracy(frame: Frame, snap: Snapshot) -> Any:
     inside = within * jnp.exp(log_within - shift) + biases * jnp.exp(-shift)
     best = jax.ops.segment_max(inside.T, frame.group, groups)
     index = jnp.arange(classes)
-    tied = jnp.where(inside.T == best[frame.group], index[:, None], classes)
+    tied = jnp.where(best[frame.group] == inside.T, index[:, None], classes)
     winner = jax.ops.segment_min(tied, frame.group, groups)
     wins = (winner[frame.group] == index[:, None]).T
 
@@ -141,5 +143,3 @@ def centre(rows: Any, weights: Any = None) -> Any:
 def log_norm(array: Any) -> Any:
     """Return ln of the Frobenius norm, -inf for zero."""
     return jnp.log(jnp.linalg.norm(array))
-
-

@@ -8,16 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
-from dynamics.measure import METRICS
+from dynamics.measure import METRICS, PER_CLASS
 from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.problem import Problem
-from dynamics.state import State
+from dynamics.simulation import unsorted
+from dynamics.state import State, storable
 from dynamics.trajectory import Trajectory
 from theorems.closed_form import ClosedForm, find
 from theorems.snapshot import Frame, metrics
-
-LARGE = 150 * np.log(10)  # ln 1e150: below it a final state is stored as it is, above it divided by its norm
 
 
 def solve(experiment: Experiment) -> Trajectory:
@@ -42,7 +41,8 @@ def solve(experiment: Experiment) -> Trajectory:
         times=times,
         zeta=zeta,
         metrics={name: np.asarray(columns[name]) for name in METRICS},
-        last=_stored(problem, float(last[0]), last[1], float(columns["log_norm"][-1])),
+        classes={name: np.asarray(columns[name]) for name in PER_CLASS},
+        last=storable(float(last[0]), unsorted(problem, last[1])),
         experiment=experiment,
         seconds=time.perf_counter() - began,
         why=form.missing(),
@@ -63,8 +63,7 @@ def exact_states(experiment: Experiment, times: np.ndarray) -> list[tuple[float,
         found = []
         for i in range(len(times)):
             log_scale, state = jax.device_get(form.state(problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
-            size = float(log_scale) + np.log(max(np.hypot(*(np.linalg.norm(x) for x in (state.features, state.prototypes))), 1e-300))
-            found.append(_stored(problem, float(log_scale), state, size))
+            found.append(storable(float(log_scale), unsorted(problem, state)))
     return found
 
 
@@ -78,12 +77,3 @@ def _frame(experiment: Experiment, form: ClosedForm, problem: Problem) -> Frame:
     numbers = experiment.scenario.numbers()
     decays = tuple(jnp.asarray(numbers[name]) for name in ("lambda_h", "lambda_w", "lambda_b"))
     return Frame(jnp.asarray(problem.labels), jnp.asarray(form.groups(problem)), decays, problem.bias_drive())
-
-
-def _stored(problem: Problem, log_scale: float, state: State, log_norm: float) -> tuple[float, State]:
-    """Return a state as it is kept: unsorted, and divided by its norm only if that is at least 1e150."""
-    kept = log_norm if log_norm >= LARGE else 0.0
-    lift = np.exp(log_scale - kept)
-    with np.errstate(over="ignore"):
-        biases = np.asarray(state.biases) * np.exp(-kept)
-    return kept, State(problem.restore(np.asarray(state.features)) * lift, np.asarray(state.prototypes) * lift, biases)

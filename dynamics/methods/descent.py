@@ -5,15 +5,17 @@ from functools import partial
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
 from dynamics.method import Method, Point
 from dynamics.problem import Problem
-from dynamics.scenario import Scenario
+from dynamics.scenario import Scenario, settle
 from dynamics.schedule import Numbers, descent_rates
 from dynamics.state import State
 
+INTERRUPTIBLE = 200  # steps of one compiled call: Ctrl-C waits for no more than these
 ROUNDINGS = 4  # per step and entry: a product, a sum in the operator, a product and a sum in the update
 
 
@@ -58,20 +60,24 @@ class Descent(Method):
         rates, steps = self.rates(), times.astype(int)
         lowest, highest = (float(numbers["spectrum"][i]) for i in (0, 1))
         growths = np.maximum(1.0, np.maximum(np.abs(1 + rates * lowest), np.abs(1 + rates * highest)))
+        on_device = jnp.asarray(rates)
         error = scenario.no_error(problem)
         yield Point(state, None, error)
         for first, last in zip(steps[:-1], steps[1:], strict=True):
+            before = state
+            for begin in range(first, last, INTERRUPTIBLE):
+                end = min(begin + INTERRUPTIBLE, last)
+                state, error = advance(scenario, numbers, problem, state, error, on_device, begin, end)
             growth = np.exp(np.sum(np.log(growths[first:last])))
-            state, error = advance(
-                scenario, numbers, problem, state, error, rates, first, last, growth, ROUNDINGS * float(last - first)
-            )
+            roundings = scenario.settled_per_interval * ROUNDINGS * float(last - first)
+            error = settle(scenario, numbers, error, before, state, growth, roundings)
             yield Point(state, None, error)
 
 
 @partial(jax.jit, static_argnums=0)
 def advance(
     scenario: type[Scenario], numbers: Numbers, problem: Problem, state: State, error: Any,
-    rates: Any, first: Any, last: Any, growth: Any, roundings: Any,
+    rates: Any, first: Any, last: Any,
 ) -> tuple[State, Any]:  # fmt: skip
     """Take steps ``first`` to ``last`` (traced, so that one compilation serves every interval)."""
 
@@ -80,8 +86,7 @@ def advance(
         rate = rates[k].astype(state.features.dtype)
         return scenario.step(numbers, problem, state, rate), scenario.spread(numbers, problem, state, error, rate)
 
-    after, error = jax.lax.fori_loop(first, last, once, (state, error))
-    return after, scenario.settle(numbers, error, state, after, growth, roundings * scenario.settled_per_interval)
+    return jax.lax.fori_loop(first, last, once, (state, error))
 
 
 def cumulative(terms: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from pydantic import Field
 from dynamics.errors import must
 from dynamics.method import Method, Point
 from dynamics.problem import Problem
-from dynamics.scenario import Scenario, symmetric_norm
+from dynamics.scenario import Scenario, settle, symmetric_norm
 from dynamics.schedule import Numbers, Schedule, flow_rate, flow_zeta
 from dynamics.state import State, norm
 
@@ -83,7 +83,9 @@ class Flow(Method):
         if fastest * total > STABLE_REACH * MOST_STEPS:
             most = self.time * STABLE_REACH * MOST_STEPS / (fastest * total)
             raise must(
-                "method.time", f"be <= {most:.3g} (the fastest mode has exponent {fastest:.3g} per zeta)", self.time,
+                "method.time",
+                f"be <= {most:.3g} (the fastest mode has exponent {fastest:.3g} per zeta)",
+                self.time,
                 "Shorten the flow, lower lambda, or use method.kind = 'descent'.",
             )
 
@@ -110,14 +112,6 @@ def advance(
         max_steps=None, throw=False, adjoint=diffrax.ForwardMode(),
     )  # fmt: skip
     return jax.tree.map(lambda x: x[0], solution.ys), solution.stats["num_accepted_steps"]
-
-
-@partial(jax.jit, static_argnums=0)
-def settle(
-    scenario: type[Scenario], numbers: Numbers, error: Any, before: State, after: State, growth: Any, roundings: Any
-) -> Any:
-    """Carry the rounding error over a saved interval."""
-    return scenario.settle(numbers, error, before, after, growth, roundings)
 
 
 MEMBER = Flow

@@ -14,7 +14,8 @@ def collapse(problem: Problem, state: State) -> dict[str, Any]:
     With $\mu_c$ the class means, X the class means minus their unweighted mean, Y = W minus its column mean,
     P = I - 11'/C: ``alignment`` $=\langle X,Y\rangle/(|X||Y|)$; ``nc1``
     $=\sum_i|h_i-\mu_{y_i}|^2/\sum_c n_c|\mu_c-\bar h|^2$, $\bar h$ the mean of all features; ``nc2``
-    $=|X'X/|X'X| - P/\sqrt{C-1}|$; ``nc3`` $=|X/|X| - Y/|Y||$. A zero denominator gives NaN.
+    $=|X'X/|X'X| - P/\sqrt{C-1}|$; ``nc3`` $=|X/|X| - Y/|Y||$. A zero denominator gives NaN. The shares (C,) are each
+    class's part of Y and of X, $|y_c|/|Y|$ and $|x_c|/|X|$: who pulls ahead.
     """
     features, scale = unit_size(state.features)
     prototypes, prototypes_scale = unit_size(state.prototypes)
@@ -33,6 +34,8 @@ def collapse(problem: Problem, state: State) -> dict[str, Any]:
         "nc1": (residual / between) ** 2,
         "nc2": jnp.linalg.norm(gram / jnp.linalg.norm(gram) - simplex),
         "nc3": norm(unit_x - unit_y),
+        "share_prototypes": jnp.linalg.norm(unit_y, axis=1),
+        "share_means": jnp.linalg.norm(unit_x, axis=1),
         "norm_x": norm(x) * scale,
         "norm_y": norm(y) * prototypes_scale,
         "norm_between": between * scale,

@@ -64,7 +64,10 @@ class Kernel(Scenario):
         """See `Scenario.limit`: the growing part of the start along the top eigenvectors of T."""
         values, vectors = eigen(numbers, problem)
         values = np.maximum(values, 0.0)
-        if not values[-1] > 1e-13 * numbers["ratio"] * np.linalg.norm(flat_factor(problem)) ** 2 * operator_norm(problem) ** 2:
+        if (
+            not values[-1]
+            > 1e-13 * numbers["ratio"] * np.linalg.norm(flat_factor(problem)) ** 2 * operator_norm(problem) ** 2
+        ):
             return Limit(None, "T = s G'KG is zero: nothing grows exponentially")
         fastest, why = leaders(np.sqrt(values), method)
         if fastest is None:

@@ -39,7 +39,9 @@ class Spherical(Scenario):
         if zero.size:
             column = int(problem.order[zero[0]])
             raise must(
-                "every feature of the spherical scenario", "have a norm > 0", f"zero in column {column}",
+                "every feature of the spherical scenario",
+                "have a norm > 0",
+                f"zero in column {column}",
                 "Change start.scale_h or the start file.",
             )
 

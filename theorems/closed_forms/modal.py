@@ -140,7 +140,9 @@ class Modal(ClosedForm):
         factors = tick.signs * jnp.exp(tick.logs - log_scale)
         means = self._means(problem, factors, self._per_class(self.modes.right))
         features = means[problem.labels] + factors[-1] * self.start.residuals
-        return log_scale, State(features, self._prototypes(factors, self._per_class(self.modes.left)), self._b(problem, tick))
+        return log_scale, State(
+            features, self._prototypes(factors, self._per_class(self.modes.left)), self._b(problem, tick)
+        )
 
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
         """See `ClosedForm.snapshot`."""
@@ -267,7 +269,11 @@ class Modal(ClosedForm):
         """Return |H|^2 and |W|^2 from the Gram numbers."""
         j = self.axis.cos.shape[0]
         up, down, (_, _, cos, sin) = factors[:j], factors[j : 2 * j], self.axis
-        grow, fall, cross = up**2 * self.gram.grow, down**2 * self.gram.fall, 2 * sin * cos * up * down * self.gram.cross
+        grow, fall, cross = (
+            up**2 * self.gram.grow,
+            down**2 * self.gram.fall,
+            2 * sin * cos * up * down * self.gram.cross,
+        )
         h_square = jnp.sum(sin**2 * grow + cos**2 * fall + cross)
         w_square = jnp.sum(cos**2 * grow + sin**2 * fall - cross)
         return self.ratio * h_square + factors[-1] ** 2 * self.gram.residual, w_square
@@ -371,10 +377,16 @@ def _gram(modes: Modes, start: Coordinates) -> Gram:
     return Gram(
         grow=np.concatenate([square, square_between]),
         fall=np.concatenate(
-            [np.bincount(modes.group, pairs(start.fall_rows, start.fall_rows), groups), pairs(start.fall_between, start.fall_between)]
+            [
+                np.bincount(modes.group, pairs(start.fall_rows, start.fall_rows), groups),
+                pairs(start.fall_between, start.fall_between),
+            ]
         ),
         cross=np.concatenate(
-            [np.bincount(modes.group, pairs(start.grow_rows, start.fall_rows), groups), pairs(start.grow_between, start.fall_between)]
+            [
+                np.bincount(modes.group, pairs(start.grow_rows, start.fall_rows), groups),
+                pairs(start.grow_between, start.fall_between),
+            ]
         ),
         wedge=np.concatenate([wedge, ones]),
         residual=float(np.sum(start.residuals**2)),

@@ -1,0 +1,101 @@
+"""The command line. Thin, and every heavy import is inside the command that needs it."""
+
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+OK, DIFFERENT, BAD_INPUT, OUR_ERROR, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class Commands(TyperGroup):
+    """A group that answers an unknown command with the list of known ones."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Resolve a command name."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from dynamics.errors import unknown
+
+            _fail(str(unknown("the command", args[0], self.list_commands(ctx))))
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+
+
+@app.callback()
+def group() -> None:
+    """Last-layer training dynamics under the unhinged loss: simulated, solved exactly, and compared."""
+
+
+@app.command()
+def run(
+    experiment: Annotated[
+        str | None, typer.Argument(help="A preset or a TOML file; none: the paper's setting.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; an empty value removes it."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Result folder, new or empty. Default: runs/NAME.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a result folder of ours.")] = False,
+    device: Annotated[str, typer.Option(help="Where to simulate: cpu or gpu.")] = "cpu",
+    float32: Annotated[bool, typer.Option("--float32", help="Simulate in single precision (tolerance 1e-3).")] = False,
+) -> None:
+    """Simulate and solve one experiment, compare, write and print."""
+    with _guard():
+        from theorems.run import run_experiment
+
+        agrees = run_experiment(experiment, changes or [], out, force=force, device=device, float32=float32)
+    raise typer.Exit(OK if agrees else DIFFERENT)
+
+
+@app.command("list")
+def list_(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """List presets, scenarios, methods, schedules, losses and closed forms."""
+    with _guard():
+        from theorems.listing import print_listing
+
+        print_listing(as_json=json)
+
+
+@contextmanager
+def _guard() -> Iterator[None]:
+    """Turn what can go wrong into one message and the right exit code."""
+    from dynamics.errors import InputError
+
+    # A polite kill cleans up like Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    try:
+        yield
+    except InputError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted: nothing was kept.\n")
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception:
+        with tempfile.NamedTemporaryFile("w", prefix="dynamics-sim-", suffix=".log", delete=False) as log:
+            log.write(traceback.format_exc())
+        sys.stderr.write(f"Error of dynamics-sim itself; please report it with the traceback in {log.name}\n")
+        raise typer.Exit(OUR_ERROR) from None
+
+
+def _fail(message: str) -> None:
+    sys.stderr.write(f"Error: {message}\n")
+    raise typer.Exit(BAD_INPUT)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

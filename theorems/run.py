@@ -1,0 +1,134 @@
+"""`dynamics-sim run`: one experiment from its TOML to a folder of results."""
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dynamics.errors import must
+from dynamics.experiment import Experiment, load
+from dynamics.precision import find_device, self_test
+from dynamics.preparation import resolve
+from dynamics.simulation import simulate
+from theorems.comparison import Report, Verdict, compare
+from theorems.output import atomic_folder, write_run
+from theorems.solution import solve
+
+COLOURS = {
+    Verdict.AGREES: "green",
+    Verdict.DISAGREES: "bold red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_COMPARED: "dim",
+}
+DEVICES = ("cpu", "gpu")
+
+
+def run_experiment(
+    source: str | None, changes: list[str], out: Path | None, *, force: bool, device: str, float32: bool
+) -> bool:
+    """Simulate, solve, compare, write and print; return whether everything that was compared agrees."""
+    console, errors = Console(highlight=False), Console(stderr=True)
+    if device not in DEVICES:
+        raise must("--device", "be cpu or gpu", device)
+    experiment = resolve(load(source, changes))
+    find_device(device)
+    self_test()
+    with atomic_folder(out, experiment.name, force) as folder:
+        console.print(describe(experiment), soft_wrap=True)
+        with Progress(
+            TextColumn("simulating"), BarColumn(), TextColumn("{task.percentage:3.0f}%"), TimeRemainingColumn(),
+            console=errors, transient=True,
+        ) as bar:  # fmt: skip
+            task = bar.add_task("simulating", total=None)
+            simulated = simulate(
+                experiment,
+                float32=float32,
+                device=device,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        report = compare(simulated, solve(experiment))
+        write_run(folder.path, experiment, report)
+    show(console, report)
+    console.print(f"files     {escape(str(_short(folder.published)))}", soft_wrap=True)
+    return report.verdict in (Verdict.AGREES, Verdict.NOT_COMPARED)
+
+
+def describe(experiment: Experiment) -> str:
+    """Return one line that says what is being run."""
+    table, method = experiment.problem, experiment.method
+    sizes = table.per_class if isinstance(table.per_class, int) else f"{max(table.per_class)}..{min(table.per_class)}"
+    span = f"{method.horizon:g} {'steps' if method.clock == 'step' else 'units of time'}"
+    return (
+        f"[bold]{escape(experiment.name)}[/]: {experiment.scenario.kind}, gradient {method.kind}, {span}, "
+        f"C = {table.classes}, N = {sizes}, p = {table.features}, gamma = {table.gamma}, eta = {method.eta:g}, "
+        f"s = {method.ratio:g}, {method.schedule.kind} schedule"
+    )
+
+
+def show(console: Console, report: Report) -> None:
+    """Print the table of metrics, the rate line and the verdict."""
+    clock = report.simulation.experiment.method.clock
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in ("metric", "simulated", "exact", "gap", "bound"):
+        table.add_column(title, justify="left" if title == "metric" else "right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    last = report.to_dict()["final"]
+    footnotes: dict[str, str] = {}
+    for name, one in report.metrics.items():
+        verdict = f"[{COLOURS[one.verdict]}]{one.verdict}[/]"
+        if one.why:
+            mark = footnotes.setdefault(one.why, chr(ord("a") + len(footnotes)))
+            verdict += f" ({mark})"
+        cells = [_number(last[source][name]) for source in ("simulation", "closed_form")]
+        table.add_row(name, *cells, _small(one.gap), _small(one.error), verdict)
+    console.print(table)
+    for why, mark in footnotes.items():
+        console.print(f"  ({mark}) {escape(why)}", style="dim", soft_wrap=True)
+    raw = last["simulation"]["accuracy_raw"]
+    if raw is not None and raw != last["simulation"]["accuracy"]:
+        console.print(
+            f"  accuracy_raw of the simulation is {raw:.4g}: its logits lose the differences between classes, which are "
+            "smaller than the rounding of what all classes share",
+            style="yellow",
+            soft_wrap=True,
+        )
+    for note in report.closed_form.notes:
+        console.print(f"  note: {escape(note)}", style="dim", soft_wrap=True)
+    if report.simulation.diverged_at is not None:
+        console.print(
+            f"diverged  the simulation overflows before {clock} {report.simulation.diverged_at:g}", style="yellow"
+        )
+    console.print(_rate_line(report), soft_wrap=True)
+    seconds = report.simulation.seconds, report.closed_form.seconds
+    console.print(
+        f"seconds   simulation {seconds[0]:.1f} ({report.simulation.device}, {report.simulation.dtype}), "
+        f"exact {seconds[1]:.1f}", soft_wrap=True
+    )  # fmt: skip
+    console.print(f"verdict   [{COLOURS[report.verdict]}]{report.verdict}[/]")
+
+
+def _rate_line(report: Report) -> str:
+    rate = report.decay_rate
+    if rate.predicted is None:
+        return f"decay     no rate: {escape(rate.why or '')}"
+    form = "e^(-r zeta)" if rate.kind == "exponential" else "zeta^(-r)"
+    line = f"decay     of the distance ~ {form}: predicted r = {rate.predicted:.6g}, "
+    if rate.measured is None or rate.window is None:
+        return line + f"not measured ({escape(rate.why or '')})"
+    return line + f"measured {rate.measured:.6g} on zeta in [{rate.window[0]:.4g}, {rate.window[1]:.4g}]"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"
+
+
+def _small(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}"
+
+
+def _short(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
