@@ -109,9 +109,8 @@ class Experiment(BaseModel):
         for section, values in sections.items():
             if section not in SECTIONS:
                 listing = ", ".join(SECTIONS)
-                raise InputError(
-                    f"[{section}] must be a table of an experiment, but is not.{nearest(section, SECTIONS)} Tables: {listing}."
-                )
+                hint = nearest(section, SECTIONS)
+                raise InputError(f"[{section}] must be a table of an experiment, but is not.{hint} Tables: {listing}.")
             if not isinstance(values, Mapping):
                 raise must(f"[{section}]", "be a table", values)
         tables = {section: dict(sections.get(section, {})) for section in SECTIONS}
@@ -177,11 +176,8 @@ def parse_scenario(values: dict[str, Any]) -> Scenario:
                 if owners
                 else nearest(key, everywhere).strip()
             )
-            raise InputError(
-                f"scenario.{key} must be a key of kind = {member.kind!r}, but is not. {cure} Keys: {', '.join(known)}.".replace(
-                    "  ", " "
-                )
-            )
+            message = f"scenario.{key} must be a key of kind = {member.kind!r}, but is not. {cure}"
+            raise InputError(f"{message.rstrip()} Keys: {', '.join(known)}.")
     return member.parse("scenario", values)
 
 
@@ -263,8 +259,8 @@ def _drop_foreign(section: str, table: dict[str, Any]) -> None:
         schedule = schedules().get(table.get("schedule", "constant"))
         if not method or not schedule:
             return
-        mine = {*method.keys(), *schedule.model_fields}
-        every = {key for member in methods().values() for key in member.keys()}
+        mine = {*method.own_keys(), *schedule.model_fields}
+        every = {key for member in methods().values() for key in member.own_keys()}
         every |= {key for member in schedules().values() for key in member.model_fields}
         _convert_length(table, method)
     else:

@@ -59,7 +59,7 @@ class Method(Table):
         raise NotImplementedError
 
     def growth(self, exponents: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        r"""Return (ln|g|, sign g) at the saved times, shapes (times, exponents), of modes that obey $z' = w z$ per zeta.
+        r"""Return (ln|g|, sign g) of modes that obey $z' = w z$ per zeta, each (times, exponents).
 
         Flow: $g = e^{w\zeta}$. Descent: $g = \prod_{j<k}(1 + \eta_j w)$. A dead mode has ln = -inf.
         """
@@ -70,7 +70,7 @@ class Method(Table):
         raise NotImplementedError
 
     @classmethod
-    def keys(cls) -> list[str]:
+    def own_keys(cls) -> list[str]:
         """Return the keys of this method alone, without those of its schedule."""
         return [name for name in cls.model_fields if name != "schedule"]
 
@@ -99,7 +99,7 @@ def parse_method(values: dict[str, Any]) -> Method:
     values = dict(values)
     method = choose("dynamics.methods", Method, "method.kind", values.pop("kind", "descent"))
     schedule = choose("dynamics.schedules", Schedule, "method.schedule", values.pop("schedule", "constant"))
-    own = {key: values.pop(key) for key in method.keys() if key in values}
+    own = {key: values.pop(key) for key in method.own_keys() if key in values}
     timing = {key: values.pop(key) for key in schedule.model_fields if key in values}
     for key in values:
         raise _stray(key, method, schedule)
@@ -107,7 +107,7 @@ def parse_method(values: dict[str, Any]) -> Method:
 
 
 def _stray(key: str, method: type[Method], schedule: type[Schedule]) -> InputError:
-    known = [*method.keys(), *schedule.model_fields, "kind", "schedule"]
+    known = [*method.own_keys(), *schedule.model_fields, "kind", "schedule"]
     owners = [f"schedule = {kind!r}" for kind, member in schedules().items() if key in member.model_fields]
     owners += [f"kind = {kind!r}" for kind, member in methods().items() if key in member.model_fields]
     cure = f"It belongs to {' or '.join(owners)}." if owners else nearest(key, known).strip()

@@ -13,7 +13,7 @@ import numpy as np
 
 from dynamics.method import Method
 from dynamics.problem import Problem
-from dynamics.scenario import PRESENT, TIE, Limit, Spectrum
+from dynamics.scenario import NO_ZBAR, PRESENT, TIE, Limit, Spectrum
 from dynamics.schedule import Numbers
 from dynamics.state import State, norm
 
@@ -70,9 +70,9 @@ def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> L
 
 
 def zbar(numbers: Numbers, problem: Problem, state: State) -> Limit:
-    r"""Return $\bar Z = (\sqrt{s/N}\,X\otimes 1_N', X)$, $X = \tfrac12(W_0 + \tilde h_0/\sqrt s)P$, eq. (8): Figure 1(c)."""
+    r"""Return $\bar Z = (\sqrt{s/N}\,X\otimes 1_N', X)$, $X = \tfrac12(W_0 + \tilde h_0/\sqrt s)P$, eq. (9)."""
     if not problem.balanced:
-        return Limit(None, "it is defined for balanced classes of equal weight")
+        return Limit(None, NO_ZBAR)
     root, per_class = np.sqrt(numbers["ratio"]), problem.sizes[0]
     grown = (
         np.asarray(state.prototypes) + np.sqrt(per_class) * np.asarray(problem.class_means(state.features)) / root
@@ -93,7 +93,7 @@ def leaders(exponents: np.ndarray, method: Method) -> tuple[np.ndarray | None, s
     if np.any(first < 0) or np.any(signs[fastest] < 0):
         return (
             None,
-            "a fastest mode changes its sign at every step (the learning rate oscillates), so no direction is approached",
+            "a fastest mode changes its sign at every step (the learning rate oscillates): no direction is approached",
         )
     return fastest, ""
 

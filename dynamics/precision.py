@@ -1,6 +1,6 @@
 """float64 without a global flag, full-precision products, and a test of the installed jax."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -14,7 +14,7 @@ ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24}
 
 
 @contextmanager
-def exact(device: Any = None) -> Iterator[None]:
+def exact(device: Any = None) -> Generator[None]:
     """Compute in float64, with matrix products at highest precision (GPUs default to TF32), then restore all flags."""
     place = nullcontext() if device is None else jax.default_device(device)
     with jax.enable_x64(True), jax.default_matmul_precision("highest"), place:

@@ -113,7 +113,7 @@ def _class_major(table: ProblemTable, classes: int, samples: int) -> np.ndarray:
         return np.repeat(np.arange(classes), sizes)
     if samples % classes:
         raise must(
-            "the number of columns of H", f"be a multiple of the {classes} columns of W when there are no labels", samples,
+            "the number of columns of H", f"be a multiple of the {classes} columns of W without labels", samples,
             "Add labels to the start file, or list problem.per_class.",
         )  # fmt: skip
     return np.repeat(np.arange(classes), samples // classes)

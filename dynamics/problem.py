@@ -36,7 +36,7 @@ class Problem(eqx.Module):
     gamma: Array
     smoothing: Array
     order: Array
-    kernel_factor: Array | None = None
+    kernel_factor: Array = None
 
     @property
     def classes(self) -> int:

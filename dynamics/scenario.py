@@ -18,6 +18,7 @@ from dynamics.state import State, norm
 from dynamics.table import Table
 
 PRESENT = 1e-12  # a part of the start below this share of it is rounding: no limit rests on it
+NO_ZBAR = "Zbar belongs to the pair (H, W) without a kernel, with balanced classes of equal weight"
 TIE = 1e-9  # exponents closer than this, relative to the largest, grow equally fast
 
 
@@ -89,7 +90,7 @@ class Scenario(Table):
     def zbar(numbers: Numbers, problem: Problem, state: State) -> Limit:
         """Return the paper's Zbar, the part of the start in E1+, for the metric `distance_zbar`."""
         del numbers, problem, state
-        return Limit(None, "it is defined for the unconstrained scenario with balanced classes of equal weight")
+        return Limit(None, NO_ZBAR)
 
     @staticmethod
     def seen(state: State) -> State:

@@ -28,10 +28,11 @@ class Decay:
 class Trajectory:
     """Metrics along a simulated or exact solution, NumPy arrays of shape (times,).
 
-    ``times`` count steps k (descent) or time t (flow), ``zeta`` is the integral of the prototypes' rate; ``error``
-    bounds the simulation's own error of each metric, ``unit`` is the scale of the losses (both empty for an exact
-    solution); ``classes`` holds what each class has, shapes (times, C); ``last`` = (log_scale, State): the true arrays are e^log_scale times the stored, features (n, p) in the
-    order of the input; ``why`` says why a metric is NaN; ``decay`` is the predicted rate (exact solutions only).
+    ``times`` count steps k (descent) or time t (flow), ``zeta`` is the integral of the prototypes' rate. ``error``
+    bounds the simulation's own error of each metric and ``unit`` is the scale of the losses (both empty for an exact
+    solution). ``classes`` holds what each class has, shapes (times, C). ``last`` = (log_scale, State): the true arrays
+    are e^log_scale times the stored, features (n, p) in the order of the input. ``why`` says why a metric is NaN;
+    ``decay`` is the predicted rate (exact solutions only).
     """
 
     source: str
@@ -55,8 +56,9 @@ class Trajectory:
         """Return the metrics, errors and units as a dataset over ``time``; `from_xarray` reads it back."""
         import xarray
 
-        parts = {"": self.metrics, "error_": self.error, "unit_": self.unit}
-        variables = {prefix + name: ("time", values) for prefix, part in parts.items() for name, values in part.items()}
+        variables: dict[str, Any] = {}
+        for prefix, part in {"": self.metrics, "error_": self.error, "unit_": self.unit}.items():
+            variables |= {prefix + name: ("time", values) for name, values in part.items()}
         attributes: dict[str, Any] = {
             "source": self.source,
             "clock": self.experiment.method.clock,

@@ -4,7 +4,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +71,7 @@ def list_(
 
 
 @contextmanager
-def _guard() -> Iterator[None]:
+def _guard() -> Generator[None]:
     """Turn what can go wrong into one message and the right exit code."""
     from dynamics.errors import InputError
 

@@ -82,16 +82,14 @@ def find(experiment: Experiment) -> type[ClosedForm]:
     raise LookupError(f"no exact solution covers {experiment.scenario.kind} with {experiment.method.kind}")
 
 
-def snap(part: np.ndarray, whole: float) -> np.ndarray:
+def snap(part: np.ndarray, whole: Any) -> np.ndarray:
     """Return ``part``, or zeros if its norm is no more than the rounding of ``whole``, from which it was computed."""
     return part if np.linalg.norm(part) > ABSENT * whole else np.zeros_like(part)
 
 
 TIE = 1e-9  # exponents closer than this, relative to the largest, grow equally fast
 NOTHING = "every mode is dead: the state is exactly zero after some step"
-OSCILLATES = (
-    "a fastest mode changes its sign at every step (the learning rate oscillates), so no direction is approached"
-)
+OSCILLATES = "a fastest mode changes its sign at every step (the learning rate oscillates): no direction is approached"
 
 
 def leading(experiment: Experiment, exponents: np.ndarray) -> tuple[np.ndarray, str]:

@@ -32,8 +32,8 @@ class Verdict(StrEnum):
 class Comparison:
     """One metric: the worst gap and error over the judged times, in the metric's unit.
 
-    ``until`` is the last judged time (the method's clock), ``compared`` how many were judged; ``why`` explains a verdict
-    that is not AGREES, or a window that ends early.
+    ``until`` is the last judged time (the method's clock), ``compared`` how many were judged; ``why`` explains a
+    verdict that is not AGREES, or a window that ends early.
     """
 
     verdict: Verdict
@@ -91,9 +91,9 @@ class Report:
 def compare(first: Trajectory, second: Trajectory) -> Report:
     """Compare a simulation with the exact solution of the same experiment, in either order.
 
-    gap = |simulated - exact|/unit: unit 1 for accuracy, alignment, log-norm, log|loss|, nc2, nc3; |HM'||W| + |b||m| (plus
-    the decay terms for the objective) for losses; max(|exact|, 1e-6) for distances and nc1. Only saved times with an error
-    of at most half the tolerance, and finite values, are judged.
+    gap = |simulated - exact|/unit: unit 1 for accuracy, alignment, log-norm, log|loss|, nc2, nc3; |HM'||W| + |b||m|
+    (plus the decay terms for the objective) for losses; max(|exact|, 1e-6) for distances and nc1. Only saved times with
+    an error of at most half the tolerance, and finite values, are judged.
 
     Raises:
         ValueError: not one simulation and one exact solution at the same times.

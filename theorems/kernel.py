@@ -4,7 +4,7 @@ With K = QQ', $G = M'\otimes I$, N = Q'G and its SVD $N = U\,\mathrm{diag}(\nu)\
 
     w = V (c a + d g) + w_perp + zeta g_perp,     h = h0 + Q U s nu (d a + e g),
 
-a = V'w0, g = V'G'h0, where c, d, e are cosh, sinh/sqrt and (cosh - 1)/ of tau for a flow, and polynomials for a descent.
+a = V'w0, g = V'G'h0, where c, d, e are cosh, sinh/sqrt and (cosh - 1)/ of tau for a flow, polynomials for a descent.
 No inverse of K is needed. A start in the falling part of a mode (g = -sqrt(tau) a) keeps to it exactly.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from dynamics.experiment import Experiment
 from dynamics.problem import Problem
+from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import ABSENT, PRESENT, ClosedForm, leading
@@ -93,11 +94,11 @@ class KernelForm(ClosedForm):
 
     def missing(self) -> dict[str, str]:
         """See `ClosedForm.missing`."""
-        why = {"distance_zbar": "it is defined for the unconstrained scenario with balanced classes of equal weight"}
+        why = {"distance_zbar": NO_ZBAR}
         return why | ({"distance": self.reason} if self.reason else {})
 
     def _growing(self, chosen: Any) -> tuple[Any, Any]:
-        r"""Return (features, prototypes) of L: $w = V q$, $h = \sqrt s\,QU q$, $q = (a + g/\sqrt\tau)/2$ of the chosen."""
+        r"""Return (features, prototypes) of L: $w = V q$, $h = \sqrt s\,QU q$, $q = (a + g/\sqrt\tau)/2$."""
         root = jnp.sqrt(self.ratio) * self.nu
         q = jnp.where(chosen & ~self.falls, (self.a + self.g / jnp.where(root > 0, root, 1.0)) / 2, 0.0)
         return jnp.sqrt(self.ratio) * (self.lift @ q), q @ self.right

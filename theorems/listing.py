@@ -5,17 +5,19 @@ import json
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dynamics.experiment import presets
 from dynamics.loss import loss_kinds
 from dynamics.method import methods, schedules
 from dynamics.scenario import scenarios
+from dynamics.table import Table as TomlTable
 from theorems.closed_form import closed_forms
 
 
-def listing() -> dict[str, dict[str, str]]:
-    """Return every family's members with the first line of their documentation."""
+def listing() -> dict[str, dict[str, Any]]:
+    """Return every family's members: what each is ("about") and its own TOML keys with their defaults ("keys")."""
     families: dict[str, dict[str, Any]] = {
         "scenarios": scenarios(),
         "methods": methods(),
@@ -23,10 +25,10 @@ def listing() -> dict[str, dict[str, str]]:
         "losses": loss_kinds(),
         "closed_forms": closed_forms(),
     }
-    described = {
-        name: {kind: _first_line(member) for kind, member in family.items()} for name, family in families.items()
-    }
-    return {"presets": presets(), **described}
+    found: dict[str, dict[str, Any]] = {"presets": {name: {"about": about} for name, about in presets().items()}}
+    for family, kinds in families.items():
+        found[family] = {kind: {"about": _first_line(member), **_keys(member)} for kind, member in kinds.items()}
+    return found
 
 
 def print_listing(*, as_json: bool) -> None:
@@ -47,15 +49,21 @@ def print_listing(*, as_json: bool) -> None:
         )
         table.add_column(no_wrap=True, min_width=20)
         table.add_column()
-        for kind, text in entries.items():
-            table.add_row(f"  {kind}", text)
+        for kind, entry in entries.items():
+            keys = ", ".join(f"{key} = {value}" for key, value in entry.get("keys", {}).items())
+            table.add_row(f"  {kind}", escape(entry["about"]) + (f"\n[dim]{escape(keys)}[/]" if keys else ""))
         console.print(table)
         console.print()
 
 
 def _first_line(member: type) -> str:
-    """Return the first line of a member's documentation, or of its module's where the class refers to it."""
-    text = inspect.getdoc(member) or ""
-    if text.startswith("See the module"):
-        text = inspect.getdoc(inspect.getmodule(member)) or ""
-    return text.splitlines()[0] if text else ""
+    """Return the first line of a member's documentation."""
+    return (inspect.getdoc(member) or "").partition("\n")[0]
+
+
+def _keys(member: type) -> dict[str, dict[str, Any]]:
+    """Return the TOML keys of a configuration class with their defaults; "required" where there is none."""
+    if not issubclass(member, TomlTable):
+        return {}
+    fields = {name: field for name, field in member.model_fields.items() if name != "schedule"}
+    return {"keys": {name: "required" if field.is_required() else field.default for name, field in fields.items()}}

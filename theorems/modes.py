@@ -8,8 +8,8 @@ Balanced classes are one group: $\sigma_1 = (1+\gamma)/(C\sqrt N)$ for C - 1 con
 $|\sigma_2| = |1+\gamma-\gamma C|/(C\sqrt N)$, the five subspaces of the paper (Lemma 9).
 
 Every pair (F v, W u) of a singular mode obeys $z' = S z$ per zeta with the symmetric
-$S = \begin{pmatrix}-s l_1 & \sqrt s\,\sigma\\ \sqrt s\,\sigma & -l_2\end{pmatrix}$, so it splits into two scalar modes along
-orthonormal axes at the angle $\vartheta$: no divided difference is needed where the exponents coincide.
+$S = \begin{pmatrix}-s l_1 & \sqrt s\,\sigma\\ \sqrt s\,\sigma & -l_2\end{pmatrix}$, so it splits into two scalar
+modes along orthonormal axes at the angle $\vartheta$: no divided difference is needed where the exponents coincide.
 """
 
 from typing import Any, NamedTuple
@@ -51,7 +51,7 @@ def label_modes(problem: Problem) -> Modes:
 
 
 def matrix_modes(operator: np.ndarray) -> Modes:
-    """Return the modes of any C x C operator B: every class a group of its own, so that nothing is left to contrasts."""
+    """Return the modes of any C x C operator B: every class is a group of its own, with no contrasts."""
     classes = len(operator)
     left, sigma, right = np.linalg.svd(operator)
     return Modes(np.arange(classes), np.ones(classes), np.zeros(classes), sigma, left, right.T)

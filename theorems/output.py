@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ LARGEST_NAME = 10_000
 
 
 @contextmanager
-def atomic_folder(target: Path | None, name: str, force: bool = False) -> Iterator["Pending"]:
+def atomic_folder(target: Path | None, name: str, force: bool = False) -> Generator["Pending"]:
     """Yield a pending folder beside its final place; publish it on success, remove it on anything else.
 
     ``target`` None means runs/NAME, then runs/NAME-2 and so on.
@@ -103,7 +103,7 @@ def write_run(folder: Path, experiment: Experiment, report: Report) -> None:
     (folder / MARK).write_text(experiment.to_toml(), encoding="utf-8")
     _dataset(report.simulation, report.closed_form).to_netcdf(folder / "trajectory.nc", engine="h5netcdf")
     if experiment.output.states:
-        np.savez(folder / "final_state.npz", **_final_state(report.simulation, report.closed_form))
+        np.savez(folder / "final_state.npz", allow_pickle=False, **_final_state(report.simulation, report.closed_form))
     plot_run(report, folder / "plot.png")
     (folder / "report.json").write_text(
         json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8"
@@ -139,5 +139,5 @@ def _final_state(simulation: Trajectory, closed_form: Trajectory) -> dict[str, n
     arrays: dict[str, np.ndarray] = {}
     for suffix, (log_scale, state) in (("", simulation.last), ("_exact", closed_form.last)):
         arrays |= {"H" + suffix: state.features.T, "W" + suffix: state.prototypes.T, "b" + suffix: state.biases}
-        arrays["log_scale" + suffix] = np.float64(log_scale)
+        arrays["log_scale" + suffix] = np.asarray(log_scale)
     return arrays

@@ -23,7 +23,7 @@ PANELS = (
     ("nc2", "NC2: distance to a simplex ETF", "NC2", True),
     ("nc3", "NC3: self-duality", "NC3", True),
 )
-STYLE = {
+STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -87,14 +88,9 @@ def show(console: Console, report: Report) -> None:
     console.print(table)
     for why, mark in footnotes.items():
         console.print(f"  ({mark}) {escape(why)}", style="dim", soft_wrap=True)
-    raw = last["simulation"]["accuracy_raw"]
-    if raw is not None and raw != last["simulation"]["accuracy"]:
-        console.print(
-            f"  accuracy_raw of the simulation is {raw:.4g}: its logits lose the differences between classes, which are "
-            "smaller than the rounding of what all classes share",
-            style="yellow",
-            soft_wrap=True,
-        )
+    drowned = _drowned(report)
+    if drowned:
+        console.print(f"  {drowned}", style="yellow", soft_wrap=True)
     for note in report.closed_form.notes:
         console.print(f"  note: {escape(note)}", style="dim", soft_wrap=True)
     if report.simulation.diverged_at is not None:
@@ -108,6 +104,21 @@ def show(console: Console, report: Report) -> None:
         f"exact {seconds[1]:.1f}", soft_wrap=True
     )  # fmt: skip
     console.print(f"verdict   [{COLOURS[report.verdict]}]{report.verdict}[/]")
+
+
+def _drowned(report: Report) -> str:
+    """Return what the raw logits of the simulation get wrong, and why, or "" if they get nothing wrong."""
+    raw, exact = report.simulation.metrics["accuracy_raw"], report.closed_form.metrics["accuracy"]
+    wrong = np.flatnonzero(np.nan_to_num(np.abs(raw - exact)) > 0.5 / report.simulation.last[1].features.shape[0])
+    if not len(wrong):
+        return ""
+    worst = wrong[np.argmax(np.abs(raw - exact)[wrong])]
+    clock, times = report.simulation.experiment.method.clock, report.simulation.times
+    return (
+        f"accuracy_raw leaves the exact accuracy from {clock} {times[wrong[0]]:g} on; worst {raw[worst]:.4g} for "
+        f"{exact[worst]:.4g} at {clock} {times[worst]:g}. That is rounding: the logits' difference between classes is "
+        "smaller than the last digit of what all classes share"
+    )
 
 
 def _rate_line(report: Report) -> str:

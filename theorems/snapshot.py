@@ -63,7 +63,7 @@ def metrics(frame: Frame, snap: Snapshot) -> dict[str, Any]:
 
 
 def _losses(frame: Frame, snap: Snapshot) -> dict[str, Any]:
-    r"""Return loss = $-e^{2L}$ inner $- b\cdot m$ and its relatives; the logarithm stays finite when the loss does not."""
+    r"""Return loss = $-e^{2L}$ inner $- b\cdot m$ and its relatives; ln|loss| is finite where the loss overflows."""
     bias = jnp.sum(snap.biases * frame.bias_drive)
     lift = jnp.where(bias == 0, 2 * snap.log_scale, jnp.maximum(2 * snap.log_scale, 0.0))
     loss = -snap.inner * jnp.exp(2 * snap.log_scale - lift) - bias * jnp.exp(-lift)

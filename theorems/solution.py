@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
@@ -75,5 +74,5 @@ def _metrics(frame: Frame, form: ClosedForm, problem: Problem, ticks: Any) -> di
 
 def _frame(experiment: Experiment, form: ClosedForm, problem: Problem) -> Frame:
     numbers = experiment.scenario.numbers()
-    decays = tuple(jnp.asarray(numbers[name]) for name in ("lambda_h", "lambda_w", "lambda_b"))
-    return Frame(jnp.asarray(problem.labels), jnp.asarray(form.groups(problem)), decays, problem.bias_drive())
+    decays = (numbers["lambda_h"], numbers["lambda_w"], numbers["lambda_b"])
+    return Frame(problem.labels, form.groups(problem), decays, problem.bias_drive())

@@ -12,6 +12,7 @@ import numpy as np
 
 from dynamics.experiment import Experiment
 from dynamics.problem import Problem
+from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from theorems.closed_form import ABSENT, PRESENT, ClosedForm
 from theorems.snapshot import Snapshot, centre, log_norm
@@ -66,7 +67,7 @@ class SphericalForm(ClosedForm):
 
     def missing(self) -> dict[str, str]:
         """See `ClosedForm.missing`."""
-        why = {"distance_zbar": "it is defined for the unconstrained scenario with balanced classes of equal weight"}
+        why = {"distance_zbar": NO_ZBAR}
         return why | ({"distance": self.reason} if self.reason else {})
 
     def stuck(self) -> str:

@@ -6,7 +6,10 @@ from dynamics.loss import Loss
 
 
 class Unhinged(Loss):
-    r"""$L_\gamma(z, y) = -z_y + \gamma\sum_{j\ne y}z_j$, eq. (1) of the paper: linear in the logits."""
+    r"""Linear in the logits: eq. (1) of the paper.
+
+    $L_\gamma(z, y) = -z_y + \gamma\sum_{j\ne y}z_j$.
+    """
 
     kind: ClassVar[str] = "unhinged"
     solved: ClassVar[bool] = True

@@ -1,5 +1,6 @@
 r"""Gradient descent with simultaneous updates."""
 
+import itertools
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
@@ -20,7 +21,10 @@ ROUNDINGS = 4  # per step and entry: a product, a sum in the operator, a product
 
 
 class Descent(Method):
-    r"""$Z_{k+1} = Z_k + \eta_k\,dZ/d\zeta(Z_k)$ for ``steps`` steps; clock: step k; $\zeta_k = \sum_{j<k}\eta_j$."""
+    r"""Gradient descent, simultaneous updates; clock: step k.
+
+    $Z_{k+1} = Z_k + \eta_k\,dZ/d\zeta(Z_k)$ for ``steps`` steps; $\zeta_k = \sum_{j<k}\eta_j$.
+    """
 
     kind: ClassVar[str] = "descent"
     clock: ClassVar[str] = "step"
@@ -63,7 +67,7 @@ class Descent(Method):
         on_device = jnp.asarray(rates)
         error = scenario.no_error(problem)
         yield Point(state, None, error)
-        for first, last in zip(steps[:-1], steps[1:], strict=True):
+        for first, last in itertools.pairwise(steps):
             before = state
             for begin in range(first, last, INTERRUPTIBLE):
                 end = min(begin + INTERRUPTIBLE, last)
@@ -91,7 +95,7 @@ def advance(
 
 def cumulative(terms: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Return the sums of ``terms[:k]`` at the ascending steps k, each interval summed pairwise by NumPy."""
-    sums = [np.sum(terms[first:last]) for first, last in zip(steps[:-1], steps[1:], strict=True)]
+    sums = [np.sum(terms[first:last]) for first, last in itertools.pairwise(steps)]
     return np.concatenate([[np.sum(terms[: steps[0]])], np.sum(terms[: steps[0]]) + np.cumsum(sums)])
 
 

@@ -1,5 +1,6 @@
 """Gradient flow, integrated numerically."""
 
+import itertools
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
@@ -26,7 +27,10 @@ STABLE_REACH = 5.0  # Dopri8 is stable for |w| dzeta up to about this
 
 
 class Flow(Method):
-    r"""$dZ/dt = \eta_2(t)\,dZ/d\zeta$ for a time ``time``; clock: t; $\zeta = \int_0^t\eta_2$."""
+    r"""Gradient flow, integrated by an adaptive solver; clock: time t.
+
+    $dZ/dt = \eta_2(t)\,dZ/d\zeta$ for a time ``time``; $\zeta = \int_0^t\eta_2$.
+    """
 
     kind: ClassVar[str] = "flow"
     clock: ClassVar[str] = "time"
@@ -60,7 +64,7 @@ class Flow(Method):
         kinks = [t for t in [*self.schedule.jumps(self.time), self.warmup] if 0 < t < self.time]
         twin, error = state, scenario.no_error(problem)
         yield Point(state, twin, error)
-        for begin, end in zip(times[:-1], times[1:], strict=True):
+        for begin, end in itertools.pairwise(times):
             stops = [begin, *sorted(t for t in set(kinks) if begin < t < end), end]
             span = np.diff(self.zeta(np.array([begin, end])))[0]
             rise = max(0.0, float(numbers["spectrum"].highest) * span)
@@ -69,7 +73,7 @@ class Flow(Method):
                 # No solver can step over an overflow; it would shrink its steps for ever.
                 yield Point(jax.tree.map(lambda x: x * np.inf, state), None, error)
                 return
-            for t0, t1 in zip(stops[:-1], stops[1:], strict=True):
+            for t0, t1 in itertools.pairwise(stops):
                 run = partial(advance, type(self.schedule), scenario, numbers, problem, timing)
                 state, steps = run(state, t0, t1, rtol)
                 twin, _ = run(twin, t0, t1, COARSER * rtol)

@@ -15,7 +15,7 @@ def log_norm(state: State) -> Any:
 def chord(z: Any, limit: Any, parts: int) -> Any:
     r"""Return $|z/|z| - l/|l||_F$; with ``parts`` = n > 1, row by row, divided by $\sqrt n$.
 
-    Computed as $2\sin(\operatorname{atan2}(perp, par)/2)$: a difference of normalised arrays would lose half its digits.
+    Computed as $2\sin(\operatorname{atan2}(perp, par)/2)$, which keeps its digits where the directions are close.
     """
     axis = None if parts == 1 else 1
     z, limit = unit_size(z)[0], unit_size(limit)[0]

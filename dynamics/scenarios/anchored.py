@@ -15,7 +15,10 @@ from dynamics.state import State, norm
 
 
 class Anchored(Scenario):
-    """H' = s (W M - l1 H) per zeta, W and b fixed: eq. (16), solved by Theorem 6."""
+    """Prototypes and biases fixed, features move with decay (Theorem 6).
+
+    H' = s (W M - l1 H) per zeta: eq. (16) of the paper.
+    """
 
     kind: ClassVar[str] = "anchored"
     moves_prototypes: ClassVar[bool] = False

@@ -16,10 +16,11 @@ from dynamics.state import State
 
 
 class Kernel(Scenario):
-    r"""vec(H)' = s K vec(W M), W' = H M', b' = m (per zeta): Theorem 8 for any positive semi-definite K (pn x pn).
+    r"""Features move through a fixed kernel, of any rank (Theorem 8, repaired).
 
-    vec stacks the columns of H. Only a factor of $K = A A'/r$ is stored and K is never formed:
-    ``kernel_rank`` is r, ``kernel_seed`` draws A (pn x r) from the standard normal distribution.
+    vec(H)' = s K vec(W M), W' = H M', b' = m per zeta, K (pn x pn) any positive semi-definite matrix. vec stacks the
+    columns of H. Only a factor of $K = A A'/r$ is stored and K is never formed: ``kernel_rank`` is r, ``kernel_seed``
+    draws A (pn x r) from the standard normal distribution.
     """
 
     kind: ClassVar[str] = "kernel"
@@ -45,7 +46,7 @@ class Kernel(Scenario):
 
     @staticmethod
     def spectrum(numbers: Numbers, problem: Problem) -> Spectrum:
-        r"""See `Scenario.spectrum`: exponents $\pm\sqrt\tau$, $\tau$ the eigenvalues of $T = s G'KG$, $G = M'\otimes I$.
+        r"""See `Scenario.spectrum`: exponents $\pm\sqrt\tau$, tau the eigenvalues of $T = s G'KG$, $G = M'\otimes I$.
 
         The motion is not symmetric, so a perturbation may first be amplified: with $a = |G|$, $c = s|KG|$, by at most
         $1 + (a + c)/\sqrt{\tau_1} + ac/\tau_1$, the norms of its four blocks.

@@ -13,7 +13,9 @@ from dynamics.state import State
 
 
 class Regularized(Scenario):
-    """H' = s (W M - l1 H), W' = H M' - l2 W, b' = m - lb b (per zeta): eq. (12), Theorem 4, for any l1, l2, lb >= 0.
+    """L2 decay on features, prototypes and biases, each its own (Theorem 4, Corollary 5).
+
+    H' = s (W M - l1 H), W' = H M' - l2 W, b' = m - lb b per zeta: eq. (12) of the paper, for any l1, l2, lb >= 0.
 
     Dictionary: ``lambda_h`` is l1, ``lambda_w`` is l2, ``lambda_b`` is lb (in the paper lb = l2).
     """
@@ -37,6 +39,11 @@ class Regularized(Scenario):
     def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
         """See `Scenario.limit`."""
         return pair.limit(numbers, problem, state, method)
+
+    @staticmethod
+    def zbar(numbers: Numbers, problem: Problem, state: State) -> Limit:
+        """See `Scenario.zbar`."""
+        return pair.zbar(numbers, problem, state)
 
 
 MEMBER = Regularized

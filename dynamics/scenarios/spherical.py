@@ -17,8 +17,9 @@ RESCALE_POWER = {"none": 0.0, "norm": 1.0, "norm-squared": 2.0}
 
 
 class Spherical(Scenario):
-    r"""The loss sees $\hat h = h/|h|$; W and b stay fixed: eq. (18), (19), Theorem 7.
+    r"""The loss sees normalised features, prototypes and biases fixed (Theorem 7).
 
+    Eq. (18) and (19) of the paper, with $\hat h = h/|h|$:
     $h_i' = s\,|h_i|^{\nu-1}(I - \hat h_i\hat h_i')g_i$ per zeta, with $g_i$ the i-th column of W M (whatever W is)
     and $\nu$ = 0, 1, 2 for ``rescale`` = "none", "norm", "norm-squared" (Section 4.3: the rate times $|h|^\nu$).
     """

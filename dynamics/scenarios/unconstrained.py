@@ -11,7 +11,10 @@ from dynamics.state import State
 
 
 class Unconstrained(Scenario):
-    """H' = s W M, W' = H M', b' = m (per zeta): eq. (4) of the paper, solved by its Theorem 2."""
+    """Features, prototypes and biases all free, no decay (Theorem 2, Corollary 3).
+
+    H' = s W M, W' = H M', b' = m per zeta: eq. (5) of the paper.
+    """
 
     kind: ClassVar[str] = "unconstrained"
 

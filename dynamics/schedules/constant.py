@@ -8,7 +8,7 @@ from dynamics.schedule import Numbers, Schedule
 
 
 class Constant(Schedule):
-    r"""$f(t) = 1$."""
+    """The rate stays: f(t) = 1."""
 
     kind: ClassVar[str] = "constant"
 

@@ -9,14 +9,14 @@ from dynamics.schedule import Numbers, Schedule
 
 
 class Cosine(Schedule):
-    r"""$f(t) = \text{final} + (1 - \text{final})(1 + \cos(\pi t/T))/2$."""
+    """From 1 to final along half a cosine: f(t) = final + (1 - final)(1 + cos(pi t/T))/2."""
 
     kind: ClassVar[str] = "cosine"
     final: float = Field(0.0, ge=0)
 
     @staticmethod
     def multiplier(numbers: Numbers, t: Any, horizon: Any) -> Any:
-        """See `Schedule.multiplier`. Written with $\\cos^2$ of the half angle, which cannot cancel."""
+        r"""See `Schedule.multiplier`. Written with $\cos^2$ of the half angle, which cannot cancel."""
         return numbers["final"] + (1 - numbers["final"]) * jnp.cos(jnp.pi * t / (2 * horizon)) ** 2
 
     @staticmethod

@@ -12,7 +12,7 @@ SERIES_TERMS = 18
 
 
 class Exponential(Schedule):
-    r"""$f(t) = e^{-\text{rate}\,t}$; the unit of ``rate`` is one over a step or a time."""
+    """Exponential decay: f(t) = e^(-rate t), rate per step or per time."""
 
     kind: ClassVar[str] = "exponential"
     rate: float = Field(ge=0)
@@ -25,14 +25,14 @@ class Exponential(Schedule):
 
     @staticmethod
     def area(numbers: Numbers, t: Any, horizon: Any) -> Any:
-        """See `Schedule.area`: $t\\,(1 - e^{-x})/x$ with $x$ = rate t."""
+        r"""See `Schedule.area`: $t\,(1 - e^{-x})/x$ with $x$ = rate t."""
         del horizon
         x = numbers["rate"] * t
         return t * jnp.where(x > 0, -jnp.expm1(-x) / jnp.where(x > 0, x, 1.0), 1.0)
 
     @staticmethod
     def moment(numbers: Numbers, t: Any, horizon: Any) -> Any:
-        """See `Schedule.moment`: $t^2\\,(1 - (1 + x)e^{-x})/x^2$ with $x$ = rate t."""
+        r"""See `Schedule.moment`: $t^2\,(1 - (1 + x)e^{-x})/x^2$ with $x$ = rate t."""
         del horizon
         x = numbers["rate"] * t
         safe = jnp.maximum(x, SERIES_BELOW)

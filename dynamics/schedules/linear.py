@@ -8,7 +8,7 @@ from dynamics.schedule import Numbers, Schedule
 
 
 class Linear(Schedule):
-    r"""$f(t) = 1 + (\text{final} - 1)\,t/T$."""
+    """From 1 to ``final`` along a line: f(t) = 1 + (final - 1) t/T."""
 
     kind: ClassVar[str] = "linear"
     final: float = Field(0.0, ge=0)

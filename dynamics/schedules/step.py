@@ -14,7 +14,7 @@ MOST_JUMPS = 100_000  # in one horizon; with more, landing on each of them would
 
 
 class Step(Schedule):
-    r"""$f(t) = \text{factor}^{\lfloor t/\text{every}\rfloor}$; the unit of ``every`` is a step or a time."""
+    """Drops by a factor every so often: f(t) = factor^floor(t/every), in steps or time."""
 
     kind: ClassVar[str] = "step"
     every: float = Field(gt=0)

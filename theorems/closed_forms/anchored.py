@@ -11,6 +11,7 @@ import numpy as np
 
 from dynamics.experiment import Experiment
 from dynamics.problem import Problem
+from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, snap
@@ -28,7 +29,10 @@ class Parts(NamedTuple):
 
 
 class Anchored(ClosedForm):
-    """The exact features: ``means`` and ``drive`` (C, p) rows of the class means of H0 and of WM; a tick is (log, g, d)."""
+    """Anchored features: Theorem 6, flow and descent.
+
+    ``means`` and ``drive`` (C, p) are the class means of H0 and of WM; a tick is (log, g, d).
+    """
 
     kind: ClassVar[str] = "anchored"
     ratio: Any
@@ -70,7 +74,7 @@ class Anchored(ClosedForm):
 
     def missing(self) -> dict[str, str]:
         """See `ClosedForm.missing`."""
-        why = {"distance_zbar": "it is defined for the unconstrained scenario with balanced classes of equal weight"}
+        why = {"distance_zbar": NO_ZBAR}
         return why | ({"distance": self.reason} if self.reason else {})
 
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Relaxation:

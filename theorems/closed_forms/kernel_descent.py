@@ -1,16 +1,17 @@
-r"""Kernel descent: the same three functions as polynomials in tau, by their recurrence.
+r"""Kernel descent: the three functions of the flow become polynomials in tau, with a recurrence.
 
-$c_{k+1} = c_k + \eta_k\tau d_k$, $d_{k+1} = d_k + \eta_k c_k$, $e_{k+1} = e_k + \eta_k d_k$ from (1, 0, 0): every term is
-positive, so nothing cancels; all three are rescaled together by powers of two.
+$c_{k+1} = c_k + \eta_k\tau d_k$, $d_{k+1} = d_k + \eta_k c_k$, $e_{k+1} = e_k + \eta_k d_k$ from (1, 0, 0): every
+term is positive, so nothing cancels; all three are rescaled together by powers of two.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
+from dynamics.methods.descent import Descent
 from theorems.kernel import KernelForm
 
 RESCALE_ABOVE = 2.0**100
@@ -18,7 +19,7 @@ RESCALE = 2.0**-100
 
 
 class KernelDescent(KernelForm):
-    """See the module."""
+    """Kernel descent, through polynomials of T = s G'KG: Theorem 8, repaired."""
 
     kind: ClassVar[str] = "kernel-descent"
 
@@ -31,7 +32,8 @@ class KernelDescent(KernelForm):
         """See `KernelForm.hyperbolic`."""
         steps = times.astype(int)
         spans = (np.concatenate([[0], steps[:-1]]), steps)
-        return tuple(np.array(part) for part in _path(tau, experiment.method.rates(), spans))
+        log, c, d, e = _path(tau, cast(Descent, experiment.method).rates(), spans)
+        return np.array(log), np.array(c), np.array(d), np.array(e)
 
 
 @jax.jit

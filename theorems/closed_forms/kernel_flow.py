@@ -1,4 +1,7 @@
-r"""The kernel flow: cosh, sinh/sqrt and (cosh - 1)/ of $\tau\zeta^2$, entire functions, scaled by $e^{\sqrt\tau\zeta}$."""
+r"""The kernel flow, through entire functions of the kernel.
+
+The functions are cosh, sinh/sqrt and (cosh - 1)/ of $\tau\zeta^2$, entire, scaled by $e^{\sqrt\tau\zeta}$.
+"""
 
 from typing import Any, ClassVar
 
@@ -9,7 +12,7 @@ from theorems.kernel import KernelForm
 
 
 class KernelFlow(KernelForm):
-    """See the module."""
+    """The kernel flow, through entire functions of T = s G'KG: Theorem 8, repaired."""
 
     kind: ClassVar[str] = "kernel-flow"
 

@@ -17,14 +17,13 @@ import numpy as np
 
 from dynamics.experiment import Experiment
 from dynamics.problem import Problem
+from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, leading, snap
 from theorems.modes import Axes, Modes, axes, label_modes
 from theorems.relax import relaxation
 from theorems.snapshot import Snapshot, centre, log_norm
-
-ZBAR = "it is defined for the unconstrained scenario with balanced classes of equal weight"
 
 
 class Tick(NamedTuple):
@@ -46,7 +45,7 @@ class Coordinates(NamedTuple):
 
 
 class Gram(NamedTuple):
-    """Inner products of the start's parts, per sigma (J,): |grow|^2, |fall|^2, <grow, fall>, |grow ^ fall|; and |R|^2."""
+    """Inner products of the start's parts, per sigma (J,): |grow|^2, |fall|^2, <grow, fall>, |grow ^ fall|; |R|^2."""
 
     grow: Any
     fall: Any
@@ -75,9 +74,12 @@ class Gram(NamedTuple):
 
 
 class Modal(ClosedForm):
-    """The exact pair. J = 2G sigmas: first the contrasts of each group, then the modes between the G groups.
+    """The coupled pair, mode by mode: Theorems 2 and 4, flow and descent.
 
-    ``exponents`` (2J + 1,) per zeta; ``fastest`` and ``zbar`` (2J + 1,) mark the modes of L and of Zbar.
+    J = 2G sigmas: first the contrasts of each group, then the modes between the G groups.
+
+    ``exponents`` (2J + 1,) per zeta; ``fastest`` (2J + 1,) marks the modes of L; ``zbar`` (C, p) is the X of Zbar, and
+    ``zbar_grows`` says that it is the growing contrasts' part of the start, as it is for s l1 = l2.
     """
 
     kind: ClassVar[str] = "modal"
@@ -90,6 +92,7 @@ class Modal(ClosedForm):
     gram: Gram
     fastest: Any
     zbar: Any
+    zbar_grows: bool = eqx.field(static=True)
     reasons: tuple[tuple[str, str], ...] = eqx.field(static=True)
 
     @classmethod
@@ -107,15 +110,17 @@ class Modal(ClosedForm):
         coordinates = _coordinates(modes, axis, ratio, problem, start)
         gram = _gram(modes, coordinates)
         fastest, why = _fastest(experiment, problem, modes, exponents, gram.lifted(axis, ratio))
-        zbar = np.arange(len(exponents)) == 0
         reasons = {"distance": why} if why else {}
-        if not (problem.balanced and experiment.scenario.kind == "unconstrained"):
-            reasons["distance_zbar"] = ZBAR
-        elif not _share(gram.lifted(axis, ratio), zbar) > PRESENT:
+        cos, sin = axis.cos[0], axis.sin[0]  # of the only group, if balanced: X = (W0 + F0)P/2
+        zbar = ((cos + sin) * coordinates.grow_rows + (cos - sin) * coordinates.fall_rows) / 2
+        whole = np.hypot(np.linalg.norm(start.features), np.linalg.norm(start.prototypes))
+        if not problem.balanced:
+            reasons["distance_zbar"] = NO_ZBAR
+        elif not np.linalg.norm(zbar) * np.sqrt(1 + ratio) > PRESENT * whole:
             reasons["distance_zbar"] = "Zbar is zero: the start has no part in the growing contrasts (E1+)"
         return cls(
             modes, axis, ratio, exponents, coordinates, np.asarray(start.biases), gram, fastest, zbar,
-            tuple(reasons.items()),
+            bool(ratio * numbers["lambda_h"] == numbers["lambda_w"]), tuple(reasons.items()),
         )  # fmt: skip
 
     def groups(self, problem: Problem) -> np.ndarray:
@@ -178,7 +183,7 @@ class Modal(ClosedForm):
             log_residual=tick.logs[-1] + jnp.log(self.gram.residual) / 2,
             log_between=log_norm(b) + log_between,
             distance=self._distance(tick, self.fastest, "distance"),
-            distance_zbar=self._distance(tick, self.zbar, "distance_zbar"),
+            distance_zbar=self._distance_zbar(tick),
         )
 
     def decay(self, experiment: Experiment, ticks: Tick) -> Decay:
@@ -314,6 +319,20 @@ class Modal(ClosedForm):
         across = jnp.sqrt(jnp.maximum(gram.product(rest, rest) - along**2, 0.0))
         return 2 * jnp.sin(jnp.arctan2(across, factors[lead] * length + along) / 2)
 
+    def _distance_zbar(self, tick: Tick) -> Any:
+        r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9), in the coordinates $(\sqrt s F, W)$ and R."""
+        if self.zbar_grows or "distance_zbar" in self.missing():
+            return self._distance(tick, np.arange(len(self.exponents)) == 0, "distance_zbar")
+        factors = tick.signs * jnp.exp(tick.logs - _top(tick.logs))
+        f_rows, f_between = self._along(factors, self.axis.sin, self.axis.cos)
+        features = jnp.sqrt(self.ratio) * (f_rows + self._per_class(self.modes.right) @ f_between)
+        z = jnp.stack([features, self._prototypes(factors, self._per_class(self.modes.left))])
+        unit = jnp.stack([jnp.sqrt(self.ratio) * self.zbar, self.zbar])
+        unit = unit / jnp.linalg.norm(unit)
+        along = jnp.sum(z * unit)
+        across = jnp.hypot(jnp.linalg.norm(z - along * unit), factors[-1] * jnp.sqrt(self.gram.residual))
+        return 2 * jnp.sin(jnp.arctan2(across, along) / 2)
+
 
 def _top(logs: Any) -> Any:
     """Return the largest logarithm, or 0 where there is none."""
@@ -334,7 +353,7 @@ def _coordinates(modes: Modes, axis: Axes, ratio: Any, problem: Problem, start: 
     return Coordinates(*rows, *between, snap(start.features - means[problem.labels], whole_h))
 
 
-def _split(modes: Modes, rows: Any, vectors: np.ndarray, whole: float) -> tuple[np.ndarray, np.ndarray]:
+def _split(modes: Modes, rows: Any, vectors: np.ndarray, whole: Any) -> tuple[np.ndarray, np.ndarray]:
     """Split class rows (C, p) into contrasts inside the groups (C, p) and coordinates between groups (G, p)."""
     sums = np.zeros((len(modes.count), rows.shape[1]))
     np.add.at(sums, modes.group, rows)

@@ -15,7 +15,7 @@ from theorems.spherical import Plane, SphericalForm
 
 
 class SphericalFlow(SphericalForm):
-    """See the module."""
+    """Spherical flow: one law for every angle, norms conserved."""
 
     kind: ClassVar[str] = "spherical-flow"
 
