@@ -68,12 +68,14 @@ def error_bounds(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     the two bounds is taken.
     """
     e, size = rows["relative"], rows["norm"]
-    centred = 2 * e * (size / rows["norm_x"] + size / rows["norm_y"])
-    scatter = 2 * e * (size / rows["norm_between"]) * (np.sqrt(rows["nc1"]) + rows["nc1"])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # no denominator, no bound: never judged
+        centred = 2 * e * (size / rows["norm_x"] + size / rows["norm_y"])
+        scatter = 2 * e * (size / rows["norm_between"]) * (np.sqrt(rows["nc1"]) + rows["nc1"])
+        logarithm = 2 * e * rows["unit_loss"] / np.abs(rows["loss"])
     return {
         "loss": 2 * e * rows["unit_loss"],
         "objective": 2 * e * rows["unit_objective"],
-        "log_abs_loss": 2 * e * rows["unit_loss"] / np.abs(rows["loss"]),
+        "log_abs_loss": logarithm,
         "log_norm": e,
         "accuracy": rows["doubtful"],
         "alignment": centred,

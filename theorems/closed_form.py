@@ -17,14 +17,28 @@ ABSENT = 2.0**-47  # a part of the start below this share of it is its rounding,
 PRESENT = 1e-12  # a mode that holds less of the start than this carries no limit and no rate
 
 
+class Why(dict[str, str]):
+    """Why a metric has no value, by metric. All are equal for jit: words never change what is compiled."""
+
+    def __hash__(self) -> int:
+        """Return one number for all."""
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other is of this kind."""
+        return isinstance(other, Why)
+
+
 class ClosedForm(eqx.Module):
     """Base of the exact solutions: built once from a start, evaluated at one ``tick`` of its clock at a time.
 
-    A tick is what time enters through: logarithms and signs of scalar multipliers, a pytree without state arrays,
-    or whose leading axis is time when `ticks` returns all of them.
+    A tick is what time enters through, such as logarithms and signs of scalar multipliers: a pytree of arrays. `ticks`
+    returns those of all saved times, stacked along their first axis. ``why`` names the metrics that have no value here:
+    whatever a snapshot holds for them is not to be read.
     """
 
     kind: ClassVar[str]
+    why: Why = eqx.field(static=True)
 
     @classmethod
     @abstractmethod
@@ -55,10 +69,6 @@ class ClosedForm(eqx.Module):
     def groups(self, problem: Problem) -> np.ndarray:
         """Return the group (C,) of each class inside which `Snapshot.within` is compared: one group of all."""
         return np.zeros(problem.classes, dtype=np.int32)
-
-    def missing(self) -> dict[str, str]:
-        """Return why a metric has no value here, by metric."""
-        return {}
 
     def notes(self) -> tuple[str, ...]:
         """Return remarks that a reader of the results should see."""

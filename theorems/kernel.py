@@ -11,7 +11,6 @@ No inverse of K is needed. A start in the falling part of a mode (g = -sqrt(tau)
 import dataclasses
 from typing import Any, NamedTuple, Self
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +20,7 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.closed_form import ABSENT, PRESENT, ClosedForm, leading
+from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why, leading
 from theorems.relax import relaxation
 from theorems.snapshot import Snapshot, centre, log_norm
 
@@ -53,7 +52,6 @@ class KernelForm(ClosedForm):
     start: State
     falls: Any
     fastest: Any
-    reason: str = eqx.field(static=True)
 
     @classmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
@@ -72,6 +70,7 @@ class KernelForm(ClosedForm):
         root = np.sqrt(ratio) * nu
         falls = (root > 0) & (np.abs(root * a + g) <= ABSENT * (np.abs(root) * np.linalg.norm(w0) + np.linalg.norm(g0)))
         form = cls(
+            Why(distance_zbar=NO_ZBAR),
             ratio,
             nu,
             lift,
@@ -83,19 +82,18 @@ class KernelForm(ClosedForm):
             start,
             falls,
             np.zeros(len(nu), dtype=bool),
-            "",
         )
         if not np.any(nu > 0):
-            return dataclasses.replace(form, reason="T = s G'KG is zero: nothing grows exponentially")
+            return form._with(form.fastest, "T = s G'KG is zero: nothing grows exponentially")
         fastest, why = leading(experiment, root)
         if not why and not form._share(fastest) > PRESENT:
             why = "the start has no part in the fastest-growing modes"
-        return dataclasses.replace(form, fastest=fastest, reason=why)
+        return form._with(fastest, why)
 
-    def missing(self) -> dict[str, str]:
-        """See `ClosedForm.missing`."""
-        why = {"distance_zbar": NO_ZBAR}
-        return why | ({"distance": self.reason} if self.reason else {})
+    def _with(self, fastest: np.ndarray, reason: str) -> Self:
+        """Return this form with the modes of L, or the reason why there is none."""
+        why = Why(self.why | ({"distance": reason} if reason else {}))
+        return dataclasses.replace(self, fastest=fastest, why=why)
 
     def _growing(self, chosen: Any) -> tuple[Any, Any]:
         r"""Return (features, prototypes) of L: $w = V q$, $h = \sqrt s\,QU q$, $q = (a + g/\sqrt\tau)/2$."""
@@ -173,8 +171,6 @@ class KernelForm(ClosedForm):
 
     def _distance(self, state: State) -> Any:
         """Return the distance of the metric `distance`: L is removed from Z before the norm is taken."""
-        if self.reason:
-            return jnp.full((), jnp.nan)
         z = jnp.concatenate([state.features.reshape(-1), state.prototypes.reshape(-1)])
         limit = jnp.concatenate(self._growing(self.fastest))
         unit = limit / jnp.linalg.norm(limit)
@@ -183,8 +179,8 @@ class KernelForm(ClosedForm):
 
     def decay(self, experiment: Experiment, ticks: Tick) -> Decay:
         """See `ClosedForm.decay`: the gap to the next mode that the start holds, growing, resting or falling."""
-        if self.reason:
-            return Decay(None, None, self.reason)
+        if "distance" in self.why:
+            return Decay(None, None, self.why["distance"])
         zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]
         root = np.sqrt(self.ratio) * self.nu
         ends = np.array([0.0, experiment.method.horizon])

@@ -51,8 +51,11 @@ def plot_run(report: Report, path: Path) -> None:
             _panel(report, upper, lower, *panel)
         figure.suptitle(_title(report), fontsize=13, fontweight="bold")
         _shares(report, figure.add_subplot(grid[4:, 2]))
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        entries = {}
+        for axes in figure.axes[:-1]:
+            handles, labels = axes.get_legend_handles_labels()
+            entries |= {label: entries.get(label, handle) for handle, label in zip(handles, labels, strict=True)}
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries))
         # matplotlib writes the name of its version into a PNG; without it equal runs give equal files.
         figure.savefig(os.fspath(path), metadata={"Software": None})
 
@@ -109,7 +112,9 @@ def _residual(report: Report, upper: Any, lower: Any, name: str) -> None:
     if report.metrics[name].verdict is not Verdict.NOT_COMPARED and first_lost < times[-1]:
         for axes in (upper, lower):
             axes.axvspan(first_lost, times[-1], color=GREY, alpha=0.13, lw=0)
-        upper.text(0.99, 0.03, "not judged: rounding", transform=upper.transAxes, ha="right", fontsize=7, color=GREY)
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+        text = "shaded: the rounding of the simulation is too large to judge"
+        lower.text(0.99, 0.06, text, transform=lower.transAxes, ha="right", fontsize=6.5, color=GREY, bbox=box)
     if name == PANELS[0][0]:
         # One legend for the whole figure, read off the first panel.
         for line in lower.get_lines():
@@ -157,7 +162,7 @@ def _shares(report: Report, axes: Any) -> None:
         for c, words in ((int(np.argmax(sizes)), "largest"), (int(np.argmin(sizes)), "smallest")):
             axes.plot([], [], color=tints[c], lw=2, label=f"{words} class, {int(sizes[c])} samples")
         axes.plot([], [], color="black", lw=0.7, ls=(0, (3, 3)), label="exact solution")
-        axes.legend(loc="upper right", fontsize=8)
+        axes.legend(loc="center right", fontsize=8)
 
 
 def _say(axes: Any, text: str) -> None:

@@ -134,9 +134,9 @@ def _accuracy(frame: Frame, snap: Snapshot) -> Any:
 
 
 def centre(rows: Any, weights: Any = None) -> Any:
-    """Return rows minus their (weighted) mean; rows that are all equal give exact zeros."""
+    """Return rows minus their (weighted) mean; outside jit, rows that are all equal give exact zeros."""
     moved = rows - rows[0]
-    mean = jnp.mean(moved, axis=0) if weights is None else jnp.sum(weights[:, None] * moved, axis=0)
+    mean = moved.mean(axis=0) if weights is None else (weights[:, None] * moved).sum(axis=0)
     return moved - mean
 
 

@@ -6,7 +6,6 @@ $h_i = x_i\hat g_i + y_i u_i = r_i(\cos\theta_i\,\hat g_i + \sin\theta_i\,u_i)$,
 
 from typing import Any, NamedTuple, Self
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,7 +13,7 @@ from dynamics.experiment import Experiment
 from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
-from theorems.closed_form import ABSENT, PRESENT, ClosedForm
+from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why
 from theorems.snapshot import Snapshot, centre, log_norm
 
 
@@ -39,7 +38,6 @@ class SphericalForm(ClosedForm):
     begin: Plane
     prototypes: Any
     biases: Any
-    reason: str = eqx.field(static=True)
 
     @classmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
@@ -59,21 +57,19 @@ class SphericalForm(ClosedForm):
         y = np.where(y > ABSENT * radius, y, 0.0)
         across = perpendicular / np.where(y > 0, y, 1.0)[:, None] * (y > 0)[:, None]
         ratio = np.float64(experiment.method.ratio)
-        reason = "a column of W M is zero: its feature has nowhere to turn" if still.any() else ""
+        why = Why(distance_zbar=NO_ZBAR)
+        if still.any():
+            why["distance"] = "a column of W M is zero: its feature has nowhere to turn"
         return cls(
+            why,
             along, across, lengths[problem.labels], ratio * lengths[problem.labels],
-            experiment.scenario.numbers()["power"], Plane(x, y), start.prototypes, start.biases, reason,
+            experiment.scenario.numbers()["power"], Plane(x, y), start.prototypes, start.biases,
         )  # fmt: skip
-
-    def missing(self) -> dict[str, str]:
-        """See `ClosedForm.missing`."""
-        why = {"distance_zbar": NO_ZBAR}
-        return why | ({"distance": self.reason} if self.reason else {})
 
     def stuck(self) -> str:
         """Return why the distance does not decay at all, or ""."""
-        if self.reason:
-            return self.reason
+        if "distance" in self.why:
+            return self.why["distance"]
         if np.any((self.begin.y == 0) & (self.begin.x < 0)):
             return "a feature starts antipodal to its target and stays there"
         return "" if np.any(self.begin.y > 0) else "every feature starts at its target: nothing is left to decay"
@@ -107,6 +103,6 @@ class SphericalForm(ClosedForm):
             sine=jnp.nan,
             log_residual=log_norm(state.features - means[problem.labels]),
             log_between=log_norm(between),
-            distance=jnp.nan if self.reason else jnp.sqrt(jnp.mean(4 * jnp.sin(angle / 2) ** 2)),
+            distance=jnp.sqrt(jnp.mean(4 * jnp.sin(angle / 2) ** 2)),
             distance_zbar=jnp.nan,
         )

@@ -13,7 +13,7 @@ from pydantic import Field
 from dynamics.method import Method, Point
 from dynamics.problem import Problem
 from dynamics.scenario import Scenario, settle
-from dynamics.schedule import Numbers, descent_rates
+from dynamics.schedule import Numbers
 from dynamics.state import State
 
 INTERRUPTIBLE = 200  # steps of one compiled call: Ctrl-C waits for no more than these
@@ -30,10 +30,6 @@ class Descent(Method):
     clock: ClassVar[str] = "step"
     length: ClassVar[str] = "steps"
     steps: int = Field(50_000, ge=1, le=10**9)
-
-    def rates(self) -> np.ndarray:
-        """Return every eta_k, shape (steps,)."""
-        return descent_rates(type(self.schedule), self.numbers(), self.steps)
 
     def times(self, points: int) -> np.ndarray:
         """See `Method.times`: whole steps, repeats dropped."""

@@ -5,7 +5,6 @@ $H = g H_0 + s\,d\,WM$ with $g$ the multiplier of the exponent $w = -s l_1$ and 
 
 from typing import Any, ClassVar, NamedTuple, Self
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,7 +13,7 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.closed_form import PRESENT, ClosedForm, snap
+from theorems.closed_form import PRESENT, ClosedForm, Why, snap
 from theorems.relax import Relaxation, relaxation
 from theorems.snapshot import Snapshot, centre, log_norm
 
@@ -43,7 +42,6 @@ class Anchored(ClosedForm):
     prototypes: Any
     biases: Any
     parts: Parts
-    reason: str = eqx.field(static=True)
 
     @classmethod
     def covers(cls, experiment: Experiment) -> bool:
@@ -70,12 +68,8 @@ class Anchored(ClosedForm):
         elif relaxation(experiment.method, -ratio * decay_h, np.array([0.0, experiment.method.horizon])).log[-1] > 0:
             reason = "the learning rate is above 2/(s lambda_h): the features oscillate and diverge"
         residuals = snap(start.features - means[problem.labels], whole)
-        return cls(ratio, decay_h, means, residuals, drive, start.prototypes, start.biases, parts, reason)
-
-    def missing(self) -> dict[str, str]:
-        """See `ClosedForm.missing`."""
-        why = {"distance_zbar": NO_ZBAR}
-        return why | ({"distance": self.reason} if self.reason else {})
+        why = Why(distance_zbar=NO_ZBAR) | (Why(distance=reason) if reason else Why())
+        return cls(Why(why), ratio, decay_h, means, residuals, drive, start.prototypes, start.biases, parts)
 
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Relaxation:
         """See `ClosedForm.ticks`."""
@@ -112,14 +106,14 @@ class Anchored(ClosedForm):
             sine=jnp.nan,
             log_residual=jnp.log(jnp.abs(tick.grown)) + log_norm(self.residuals),
             log_between=log_norm(between),
-            distance=jnp.nan if self.reason else chord,
+            distance=chord,
             distance_zbar=jnp.nan,
         )
 
     def decay(self, experiment: Experiment, ticks: Relaxation) -> Decay:
         """See `ClosedForm.decay`: s l1 for a flow; without decay the direction settles only like 1/zeta."""
-        if self.reason:
-            return Decay(None, None, self.reason)
+        if "distance" in self.why:
+            return Decay(None, None, self.why["distance"])
         if self.parts.across == 0:
             return Decay(None, None, "H0 is parallel to W M: nothing is left to decay")
         if self.decay_h == 0:

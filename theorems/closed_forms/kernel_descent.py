@@ -4,14 +4,13 @@ $c_{k+1} = c_k + \eta_k\tau d_k$, $d_{k+1} = d_k + \eta_k c_k$, $e_{k+1} = e_k +
 term is positive, so nothing cancels; all three are rescaled together by powers of two.
 """
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
-from dynamics.methods.descent import Descent
 from theorems.kernel import KernelForm
 
 RESCALE_ABOVE = 2.0**100
@@ -32,7 +31,7 @@ class KernelDescent(KernelForm):
         """See `KernelForm.hyperbolic`."""
         steps = times.astype(int)
         spans = (np.concatenate([[0], steps[:-1]]), steps)
-        log, c, d, e = _path(tau, cast(Descent, experiment.method).rates(), spans)
+        log, c, d, e = _path(tau, experiment.method.rates(), spans)
         return np.array(log), np.array(c), np.array(d), np.array(e)
 
 

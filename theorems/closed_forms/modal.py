@@ -11,7 +11,6 @@ coordinate.
 
 from typing import Any, ClassVar, NamedTuple, Self
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,7 +19,7 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.closed_form import PRESENT, ClosedForm, leading, snap
+from theorems.closed_form import PRESENT, ClosedForm, Why, leading, snap
 from theorems.modes import Axes, Modes, axes, label_modes
 from theorems.relax import relaxation
 from theorems.snapshot import Snapshot, centre, log_norm
@@ -42,6 +41,28 @@ class Coordinates(NamedTuple):
     grow_between: Any
     fall_between: Any
     residuals: Any
+
+
+class Vectors(NamedTuple):
+    """Each class's row of the modes between groups, (C, G), and what tells classes apart in it.
+
+    ``left`` carries prototypes, ``right`` class means; ``left_centred``, ``means_centred`` and ``between`` are centred
+    for Y, X and the denominator of nc1. They are made outside jit, where a row that is constant gives exact zeros:
+    compiled code may fuse operations and leave 1e-17, which a mode 1e300 times larger would turn into everything.
+    """
+
+    left: Any
+    right: Any
+    left_centred: Any
+    means_centred: Any
+    between: Any
+
+    @classmethod
+    def of(cls, modes: Modes, problem: Problem) -> Self:
+        """Return the vectors of a problem."""
+        left, right = ((v / np.sqrt(modes.count)[:, None])[modes.group] for v in (modes.left, modes.right))
+        means = right / np.sqrt(problem.sizes)[:, None]
+        return cls(left, means, centre(left), centre(means), centre(means, problem.sizes / problem.samples))
 
 
 class Gram(NamedTuple):
@@ -84,6 +105,7 @@ class Modal(ClosedForm):
 
     kind: ClassVar[str] = "modal"
     modes: Modes
+    vectors: Vectors
     axis: Axes
     ratio: Any
     exponents: Any
@@ -92,8 +114,7 @@ class Modal(ClosedForm):
     gram: Gram
     fastest: Any
     zbar: Any
-    zbar_grows: bool = eqx.field(static=True)
-    reasons: tuple[tuple[str, str], ...] = eqx.field(static=True)
+    zbar_grows: Any
 
     @classmethod
     def covers(cls, experiment: Experiment) -> bool:
@@ -110,7 +131,7 @@ class Modal(ClosedForm):
         coordinates = _coordinates(modes, axis, ratio, problem, start)
         gram = _gram(modes, coordinates)
         fastest, why = _fastest(experiment, problem, modes, exponents, gram.lifted(axis, ratio))
-        reasons = {"distance": why} if why else {}
+        reasons = Why(distance=why) if why else Why()
         cos, sin = axis.cos[0], axis.sin[0]  # of the only group, if balanced: X = (W0 + F0)P/2
         zbar = ((cos + sin) * coordinates.grow_rows + (cos - sin) * coordinates.fall_rows) / 2
         whole = np.hypot(np.linalg.norm(start.features), np.linalg.norm(start.prototypes))
@@ -119,17 +140,24 @@ class Modal(ClosedForm):
         elif not np.linalg.norm(zbar) * np.sqrt(1 + ratio) > PRESENT * whole:
             reasons["distance_zbar"] = "Zbar is zero: the start has no part in the growing contrasts (E1+)"
         return cls(
-            modes, axis, ratio, exponents, coordinates, np.asarray(start.biases), gram, fastest, zbar,
-            bool(ratio * numbers["lambda_h"] == numbers["lambda_w"]), tuple(reasons.items()),
+            reasons, modes, Vectors.of(modes, problem), axis, ratio, exponents, coordinates, np.asarray(start.biases),
+            gram, fastest, zbar, np.asarray(ratio * numbers["lambda_h"] == numbers["lambda_w"]),
         )  # fmt: skip
 
     def groups(self, problem: Problem) -> np.ndarray:
         """See `ClosedForm.groups`."""
         return self.modes.group
 
-    def missing(self) -> dict[str, str]:
-        """See `ClosedForm.missing`."""
-        return dict(self.reasons)
+    def notes(self) -> tuple[str, ...]:
+        """See `ClosedForm.notes`: modes that the start holds no more of than rounding were taken as absent."""
+        exists = _exists(self.modes, len(self.start.residuals))
+        absent = int(np.sum(exists & (self.gram.norms() == 0)))
+        if not absent:
+            return ()
+        return (
+            f"the start has no part, beyond its rounding, in {absent} of {exists.sum()} modes: the exact solution "
+            "stays out of them for ever, while a simulation drifts into those that grow",
+        )
 
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Tick:
         """See `ClosedForm.ticks`."""
@@ -143,11 +171,9 @@ class Modal(ClosedForm):
         """See `ClosedForm.state`."""
         log_scale = _top(tick.logs)
         factors = tick.signs * jnp.exp(tick.logs - log_scale)
-        means = self._means(problem, factors, self._per_class(self.modes.right))
+        means = self._means(problem, factors, self.vectors.right)
         features = means[problem.labels] + factors[-1] * self.start.residuals
-        return log_scale, State(
-            features, self._prototypes(factors, self._per_class(self.modes.left)), self._b(problem, tick)
-        )
+        return log_scale, State(features, self._prototypes(factors, self.vectors.left), self._b(problem, tick))
 
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
         """See `ClosedForm.snapshot`."""
@@ -155,13 +181,11 @@ class Modal(ClosedForm):
         factors = tick.signs * jnp.exp(tick.logs - log_scale)
         h_square, w_square = self._squares(factors)
 
-        left = centre(self._per_class(self.modes.left))
-        right = self._per_class(self.modes.right) / jnp.sqrt(problem.sizes)[:, None]
-        x_vectors, b_vectors = centre(right), centre(right, problem.sizes / problem.samples)
+        _, _, left, right, between = self.vectors
         y = self._prototypes(self._differing(tick, left)[0], left)
-        x = self._means(problem, self._differing(tick, x_vectors)[0], x_vectors, scaled=True)
-        b_factors, log_between = self._differing(tick, b_vectors)
-        b = self._means(problem, b_factors, b_vectors, scaled=True)
+        x = self._means(problem, self._differing(tick, right)[0], right)
+        b_factors, log_between = self._differing(tick, between)
+        b = self._means(problem, b_factors, between)
         b = jnp.sqrt(problem.sizes)[:, None] * centre(b, problem.sizes / problem.samples)
 
         log_group, within = self._inside(tick)
@@ -182,14 +206,14 @@ class Modal(ClosedForm):
             sine=self._sine(problem, tick),
             log_residual=tick.logs[-1] + jnp.log(self.gram.residual) / 2,
             log_between=log_norm(b) + log_between,
-            distance=self._distance(tick, self.fastest, "distance"),
-            distance_zbar=self._distance_zbar(tick),
+            distance=self._distance(tick, self.fastest),
+            distance_zbar=self._distance_zbar(problem, tick),
         )
 
     def decay(self, experiment: Experiment, ticks: Tick) -> Decay:
         """See `ClosedForm.decay`: the gap, per zeta, to the slowest mode of the start outside L."""
-        if "distance" in self.missing():
-            return Decay(None, None, self.missing()["distance"])
+        if "distance" in self.why:
+            return Decay(None, None, self.why["distance"])
         lifted = self.gram.lifted(self.axis, self.ratio)
         shares = lifted.norms() / np.sqrt(lifted.product(np.ones_like(self.exponents), np.ones_like(self.exponents)))
         logs = np.where(shares > PRESENT, ticks.logs[-1], -np.inf)
@@ -202,10 +226,6 @@ class Modal(ClosedForm):
     def _b(self, problem: Problem, tick: Tick) -> Any:
         """Return the true biases $b = g b_0 + m (g - 1)/w$, $w = -l_b$: Theorem 4, with psi integrating eta2."""
         return tick.biases[0] * self.biases + tick.biases[1] * problem.bias_drive()
-
-    def _per_class(self, vectors: Any) -> Any:
-        """Return each class's row of the between-group vectors, (C, G): classes of a group share it."""
-        return (vectors / jnp.sqrt(self.modes.count)[:, None])[self.modes.group]
 
     def _along(self, factors: Any, grow: Any, fall: Any) -> tuple[Any, Any]:
         """Return (rows (C, p), between (G, p)) of the parts weighted by grow and fall times the factors, (J,) each."""
@@ -221,11 +241,10 @@ class Modal(ClosedForm):
         rows, between = self._along(factors, self.axis.cos, -self.axis.sin)
         return rows + vectors @ between
 
-    def _means(self, problem: Problem, factors: Any, vectors: Any, scaled: bool = False) -> Any:
-        """Return the class means (C, p); ``scaled``: the vectors are already divided by sqrt(n_c)."""
+    def _means(self, problem: Problem, factors: Any, vectors: Any) -> Any:
+        """Return the class means (C, p) for one factor a mode; ``vectors`` as for the prototypes."""
         rows, between = self._along(factors, self.axis.sin, self.axis.cos)
-        root = jnp.sqrt(problem.sizes)[:, None]
-        return jnp.sqrt(self.ratio) * (rows / root + (vectors if scaled else vectors / root) @ between)
+        return jnp.sqrt(self.ratio) * (rows / jnp.sqrt(problem.sizes)[:, None] + vectors @ between)
 
     def _pair_logs(self, tick: Tick) -> tuple[Any, Any]:
         """Return the larger logarithm of each pair: of the groups' contrasts (G,), of the modes between (G,)."""
@@ -301,13 +320,11 @@ class Modal(ClosedForm):
         value = up * down * gram.wedge[0] / jnp.sqrt(x * y)
         return jnp.where(jnp.all(problem.sizes == problem.sizes[0]), value, jnp.nan)
 
-    def _distance(self, tick: Tick, chosen: Any, name: str) -> Any:
+    def _distance(self, tick: Tick, chosen: Any) -> Any:
         r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start, without cancellation.
 
         Z = k L + Q with k the multiplier of the leading chosen mode: Q is small where the distance is.
         """
-        if name in self.missing():
-            return jnp.full((), jnp.nan)
         gram = self.gram.lifted(self.axis, self.ratio)
         top = _top(tick.logs)
         factors = tick.signs * jnp.exp(tick.logs - top)
@@ -316,22 +333,25 @@ class Modal(ClosedForm):
         limit = jnp.where(chosen, 1.0, 0.0)
         length = jnp.sqrt(gram.product(limit, limit))
         along = gram.product(rest, limit) / length
-        across = jnp.sqrt(jnp.maximum(gram.product(rest, rest) - along**2, 0.0))
+        size = jnp.max(jnp.abs(rest))
+        unit = rest / jnp.where(size > 0, size, 1.0)  # squares of the rest itself may underflow
+        square = gram.product(unit, unit) - (gram.product(unit, limit) / length) ** 2
+        across = size * jnp.sqrt(jnp.maximum(square, 0.0))
         return 2 * jnp.sin(jnp.arctan2(across, factors[lead] * length + along) / 2)
 
-    def _distance_zbar(self, tick: Tick) -> Any:
+    def _distance_zbar(self, problem: Problem, tick: Tick) -> Any:
         r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9), in the coordinates $(\sqrt s F, W)$ and R."""
-        if self.zbar_grows or "distance_zbar" in self.missing():
-            return self._distance(tick, np.arange(len(self.exponents)) == 0, "distance_zbar")
         factors = tick.signs * jnp.exp(tick.logs - _top(tick.logs))
-        f_rows, f_between = self._along(factors, self.axis.sin, self.axis.cos)
-        features = jnp.sqrt(self.ratio) * (f_rows + self._per_class(self.modes.right) @ f_between)
-        z = jnp.stack([features, self._prototypes(factors, self._per_class(self.modes.left))])
+        # Balanced: sqrt(N) mu_c is sqrt(s) F_c.
+        features = jnp.sqrt(problem.sizes)[:, None] * self._means(problem, factors, self.vectors.right)
+        z = jnp.stack([features, self._prototypes(factors, self.vectors.left)])
         unit = jnp.stack([jnp.sqrt(self.ratio) * self.zbar, self.zbar])
         unit = unit / jnp.linalg.norm(unit)
         along = jnp.sum(z * unit)
         across = jnp.hypot(jnp.linalg.norm(z - along * unit), factors[-1] * jnp.sqrt(self.gram.residual))
-        return 2 * jnp.sin(jnp.arctan2(across, along) / 2)
+        chord = 2 * jnp.sin(jnp.arctan2(across, along) / 2)
+        # Where Zbar is a mode, that way keeps its digits down to underflow.
+        return jnp.where(self.zbar_grows, self._distance(tick, np.arange(len(self.exponents)) == 0), chord)
 
 
 def _top(logs: Any) -> Any:
@@ -419,14 +439,17 @@ def _share(lifted: Gram, chosen: np.ndarray) -> float:
     return float(np.sqrt(lifted.product(mask, mask) / whole)) if whole > 0 else 0.0
 
 
+def _exists(modes: Modes, samples: int) -> np.ndarray:
+    """Return which modes the model has, (2J + 1,): a lone class has no contrasts, lone samples no residuals."""
+    pairs = np.concatenate([modes.count > 1, np.ones(len(modes.count), dtype=bool)])
+    return np.concatenate([pairs, pairs, [samples > len(modes.group)]])
+
+
 def _fastest(
     experiment: Experiment, problem: Problem, modes: Modes, exponents: np.ndarray, lifted: Gram
 ) -> tuple[np.ndarray, str]:
     """Return the modes that grow most over the run among all that the model has, and why L fails, if it does."""
-    contrasts = modes.count > 1
-    pairs = np.concatenate([contrasts, np.ones(len(contrasts), dtype=bool)])
-    exists = np.concatenate([pairs, pairs, [problem.samples > problem.classes]])
-    fastest, why = leading(experiment, np.where(exists, exponents, np.nan))
+    fastest, why = leading(experiment, np.where(_exists(modes, problem.samples), exponents, np.nan))
     if not why and not _share(lifted, fastest) > PRESENT:
         why = "the start has no part in the fastest-growing modes"
     return fastest, why

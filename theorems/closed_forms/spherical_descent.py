@@ -4,14 +4,13 @@ With $\kappa = \eta_1|g|\,r^{\nu-2}$: $x' = x + \kappa y^2/r$, $y' = y(1 - \kapp
 $\theta' = \theta - \arctan(\kappa\sin\theta)$ and $r' = r\sqrt{1 + \kappa^2\sin^2\theta}$ (Theorem 7).
 """
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
-from dynamics.methods.descent import Descent
 from dynamics.problem import Problem
 from dynamics.trajectory import Decay
 from theorems.spherical import Plane, SphericalForm
@@ -32,14 +31,12 @@ class SphericalDescent(SphericalForm):
         del problem
         steps = times.astype(int)
         spans = (np.concatenate([[0], steps[:-1]]), steps)
-        return jax.device_get(
-            _path(self.begin, self.rates, self.power, cast(Descent, experiment.method).rates(), spans)
-        )
+        return jax.device_get(_path(self.begin, self.rates, self.power, experiment.method.rates(), spans))
 
     def decay(self, experiment: Experiment, ticks: Plane) -> Decay:
         r"""See `ClosedForm.decay`: $-\ln|1 - \kappa|/\eta$ of the slowest sample, at the last step."""
         why = self.stuck()
-        eta = cast(Descent, experiment.method).rates()[-1]
+        eta = experiment.method.rates()[-1]
         if why or eta == 0:
             return Decay(None, None, why or "the last learning rate is zero")
         moving = self.begin.y > 0
