@@ -14,7 +14,7 @@ from dynamics.metrics.loss import losses
 from dynamics.problem import Problem
 from dynamics.scenario import Scenario, symmetric_norm
 from dynamics.schedule import Numbers
-from dynamics.state import State
+from dynamics.state import State, norm
 
 METRICS = (
     "loss",
@@ -45,9 +45,12 @@ def measure(
     """Return every metric at one state, with what `error_bounds` needs; ``limits`` are those of the two distances."""
     doubt = scenario.doubt(numbers, state, error)
     seen = scenario.seen(state)
+    doubt_seen = scenario.doubt(numbers, seen, error)
     result = {
         **losses(numbers, problem, seen, state),
-        **accuracies(problem, seen, scenario.doubt(numbers, seen, error), numbers["rounding"]),
+        **accuracies(problem, seen, doubt_seen, numbers["rounding"]),
+        "doubt_loss": doubt_seen.prototypes * norm(problem.pull(seen.features))
+        + numbers["operator"] * doubt_seen.all_features * norm(seen.prototypes),
         **collapse(problem, state),
         "log_norm": log_norm(state),
         "norm": symmetric_norm(numbers, state),
@@ -62,26 +65,28 @@ def measure(
 def error_bounds(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     r"""Return a bound on the rounding error of each metric, absolute, shape (times,).
 
-    With e the carried error relative to |Z|: e for the log-norm, 2e units for a loss, the scenario's bound for a
-    distance, $2e(|Z|/|X| + |Z|/|Y|)$ for what divides by a centred part. A ratio of squares such as nc1 moves by
-    twice the relative errors of its two norms: $2e\,(|Z|/B)(\sqrt{nc1} + nc1)$, B its denominator's norm; the larger of
+    With e the carried error relative to |Z|: e for the log-norm; 2e units for a loss, or
+    $|\delta W||HM'| + |W||M||\delta H|$ where that is more (HM' may all but cancel); the scenario's bound for a
+    distance; $2e(|Z|/|X| + |Z|/|Y|)$ for what divides by a centred part. A ratio of squares such as nc1 moves by twice
+    the relative errors of its two norms, $2e\,(|Z|/B)(\sqrt{nc1} + nc1)$ with B its denominator's norm; the larger of
     the two bounds is taken.
     """
     e, size = rows["relative"], rows["norm"]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # no denominator, no bound: never judged
+    # No denominator, or an overflow: no bound, and so never judged.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         centred = 2 * e * (size / rows["norm_x"] + size / rows["norm_y"])
         scatter = 2 * e * (size / rows["norm_between"]) * (np.sqrt(rows["nc1"]) + rows["nc1"])
-        logarithm = 2 * e * rows["unit_loss"] / np.abs(rows["loss"])
-    return {
-        "loss": 2 * e * rows["unit_loss"],
-        "objective": 2 * e * rows["unit_objective"],
-        "log_abs_loss": logarithm,
-        "log_norm": e,
-        "accuracy": rows["doubtful"],
-        "alignment": centred,
-        "nc1": np.maximum(centred * np.maximum(rows["nc1"], 1e-6), scatter),
-        "nc2": centred,
-        "nc3": centred,
-        "distance": rows["doubt_distance"],
-        "distance_zbar": rows["doubt_distance"],
-    }
+        loss = np.maximum(2 * e * rows["unit_loss"], rows["doubt_loss"])
+        return {
+            "loss": loss,
+            "objective": np.maximum(loss, 2 * e * rows["unit_objective"]),
+            "log_abs_loss": loss / np.abs(rows["loss"]),
+            "log_norm": e,
+            "accuracy": rows["doubtful"],
+            "alignment": centred,
+            "nc1": np.maximum(centred * np.maximum(rows["nc1"], 1e-6), scatter),
+            "nc2": centred,
+            "nc3": centred,
+            "distance": rows["doubt_distance"],
+            "distance_zbar": rows["doubt_distance"],
+        }

@@ -79,6 +79,11 @@ class Problem(eqx.Module):
         mass = self.weights * self.sizes / self.samples
         return self.alpha * mass + self.beta * jnp.sum(mass)
 
+    def operator_norm(self) -> float:
+        """Return |M|, the largest singular value of the label operator, from a C x C matrix. Not for jit."""
+        mass = np.sqrt(self.sizes) * self.weights / self.samples
+        return float(np.linalg.norm((self.alpha * np.eye(self.classes) + self.beta) * mass, 2))
+
     def class_means(self, features: Array) -> Array:
         """Return the class means mu_c, shape (C, p)."""
         sums = jax.ops.segment_sum(features, self.labels, self.classes, indices_are_sorted=True)

@@ -37,10 +37,19 @@ class Spectrum(NamedTuple):
     transient: Any = 1.0
 
 
+class Interval(NamedTuple):
+    """A saved interval: zeta passed, growth of the fastest mode (a product of max(1, rho)), roundings per entry."""
+
+    span: Any
+    growth: Any
+    roundings: Any
+
+
 class Doubt(NamedTuple):
-    """What rounding may have done: to each feature (n,), to each prototype, to Z relative to |Z|, to the distance."""
+    """What rounding may have done: to each feature (n,), to all of H, to W, to Z relative to |Z|, to the distance."""
 
     features: Any
+    all_features: Any
     prototypes: Any
     relative: Any
     distance: Any
@@ -50,13 +59,13 @@ class Scenario(Table):
     """Base of the scenarios.
 
     The static methods take ``numbers``: the scenario's own, the ``ratio`` s, the ``rounding`` u of the number type,
-    the ``zeta`` at the end of the run, and the ``spectrum``.
+    the ``zeta`` at the end of the run, the ``spectrum``, and ``operator`` = |M|.
     """
 
     kind: ClassVar[str]
     moves_prototypes: ClassVar[bool] = True
     uses_kernel: ClassVar[bool] = False
-    settled_per_interval: ClassVar[float] = 1.0  # 0 where `spread` has already counted the roundings of descent
+    errors_by_step: ClassVar[bool] = False  # whether a descent carries its error by `spread` instead of `settle`
 
     def numbers(self) -> Numbers:
         """Return the numbers that the static methods read, as arrays that cross jit."""
@@ -121,29 +130,34 @@ class Scenario(Table):
         return error
 
     @staticmethod
-    def settle(numbers: Numbers, error: Any, before: State, after: State, growth: Any, roundings: Any) -> Any:
+    def settle(
+        numbers: Numbers, problem: Problem, error: Any, before: State, after: State, interval: "Interval"
+    ) -> Any:
         r"""Carry the error over a saved interval of j steps: $E \leftarrow \rho^j (E + 4 j u \max|Z|)$.
 
-        ``growth`` is $\prod\max(1, \rho_k)$, ``roundings`` is 4j, and $|Z|$ is taken in the coordinates
-        $(H/\sqrt s, W)$, in which the motion is symmetric.
+        $|Z|$ is taken in the coordinates $(H/\sqrt s, W)$, in which the motion is symmetric.
         """
+        del problem
         size = jnp.maximum(symmetric_norm(numbers, before), symmetric_norm(numbers, after))
-        return growth * (error + numbers["spectrum"].transient * roundings * numbers["rounding"] * size)
+        made = numbers["spectrum"].transient * interval.roundings * numbers["rounding"] * size
+        return interval.growth * (error + made)
 
     @staticmethod
     def doubt(numbers: Numbers, state: State, error: Any) -> Doubt:
         """Translate the carried error into bounds on what the metrics read."""
         relative = error / symmetric_norm(numbers, state)
-        features = jnp.broadcast_to(jnp.sqrt(numbers["ratio"]) * error, state.features.shape[:1])
-        return Doubt(features, error, relative, 2 * relative)
+        features = jnp.sqrt(numbers["ratio"]) * error
+        each = jnp.broadcast_to(features, state.features.shape[:1])
+        return Doubt(each, features, error, relative, 2 * relative)
 
 
 @partial(jax.jit, static_argnums=0)
 def settle(
-    scenario: type[Scenario], numbers: Numbers, error: Any, before: State, after: State, growth: Any, roundings: Any
-) -> Any:
+    scenario: type[Scenario], numbers: Numbers, problem: Problem, error: Any, before: State, after: State,
+    interval: Interval,
+) -> Any:  # fmt: skip
     """Carry the rounding error over a saved interval: `Scenario.settle`, compiled."""
-    return scenario.settle(numbers, error, before, after, growth, roundings)
+    return scenario.settle(numbers, problem, error, before, after, interval)
 
 
 def symmetric_norm(numbers: Numbers, state: State) -> Any:

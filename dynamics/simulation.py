@@ -85,6 +85,7 @@ def begin(
     """Return the numbers that cross jit, the limits of the two distances, and why a limit is missing."""
     scenario, method = experiment.scenario, experiment.method
     numbers = {**scenario.numbers(), "ratio": np.float64(method.ratio), "zeta": np.float64(zeta)}
+    numbers["operator"] = np.float64(problem.operator_norm())
     numbers["spectrum"] = jax.tree.map(np.float64, scenario.spectrum(numbers, problem))
     found = {
         "distance": scenario.limit(numbers, problem, state, method),
@@ -100,7 +101,8 @@ def _row(
     row = jax.device_get(measure(scenario, numbers, problem, limits, point.state, point.error))
     if point.twin is not None:
         twin = jax.device_get(measure(scenario, numbers, problem, limits, point.twin, point.error))
-        row |= {"twin_" + name: abs(row[name] - twin[name]) for name in METRICS}
+        with np.errstate(invalid="ignore"):
+            row |= {"twin_" + name: abs(row[name] - twin[name]) for name in METRICS}
     return row
 
 

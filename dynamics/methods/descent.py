@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dynamics.method import Method, Point
 from dynamics.problem import Problem
-from dynamics.scenario import Scenario, settle
+from dynamics.scenario import Interval, Scenario, settle
 from dynamics.schedule import Numbers
 from dynamics.state import State
 
@@ -69,8 +69,9 @@ class Descent(Method):
                 end = min(begin + INTERRUPTIBLE, last)
                 state, error = advance(scenario, numbers, problem, state, error, on_device, begin, end)
             growth = np.exp(np.sum(np.log(growths[first:last])))
-            roundings = scenario.settled_per_interval * ROUNDINGS * float(last - first)
-            error = settle(scenario, numbers, error, before, state, growth, roundings)
+            if not scenario.errors_by_step:
+                interval = Interval(np.sum(rates[first:last]), growth, ROUNDINGS * float(last - first))
+                error = settle(scenario, numbers, problem, error, before, state, interval)
             yield Point(state, None, error)
 
 

@@ -54,7 +54,7 @@ class Kernel(Scenario):
         values, _ = eigen(numbers, problem)
         top = max(values[-1], 0.0)
         factor = flat_factor(problem)
-        push = operator_norm(problem)
+        push = problem.operator_norm()
         smooth = numbers["ratio"] * np.sqrt(np.linalg.norm(factor.T @ factor, 2) * top / numbers["ratio"])
         reach = 1 / np.sqrt(top) if top > 0 else numbers["zeta"]
         transient = 1 + (push + smooth) * reach + push * smooth * reach**2
@@ -67,7 +67,7 @@ class Kernel(Scenario):
         values = np.maximum(values, 0.0)
         if (
             not values[-1]
-            > 1e-13 * numbers["ratio"] * np.linalg.norm(flat_factor(problem)) ** 2 * operator_norm(problem) ** 2
+            > 1e-13 * numbers["ratio"] * np.linalg.norm(flat_factor(problem)) ** 2 * problem.operator_norm() ** 2
         ):
             return Limit(None, "T = s G'KG is zero: nothing grows exponentially")
         fastest, why = leaders(np.sqrt(values), method)
@@ -105,12 +105,6 @@ def eigen(numbers: Numbers, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Return the eigenvalues tau of s N N' (r, r), ascending, and its eigenvectors."""
     coupling = couplings(problem).reshape(problem.kernel_factor.shape[-1], -1)
     return np.linalg.eigh(numbers["ratio"] * coupling @ coupling.T)
-
-
-def operator_norm(problem: Problem) -> float:
-    """Return |G| = |M|, the largest singular value of the label operator."""
-    mass = np.sqrt(problem.sizes) * problem.weights / problem.samples
-    return float(np.linalg.norm((problem.alpha * np.eye(problem.classes) + problem.beta) * mass, 2))
 
 
 MEMBER = Kernel

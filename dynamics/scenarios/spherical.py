@@ -9,7 +9,7 @@ from dynamics.errors import must
 from dynamics.method import Method
 from dynamics.pair import as_state
 from dynamics.problem import Problem
-from dynamics.scenario import PRESENT, Doubt, Limit, Scenario, Spectrum
+from dynamics.scenario import PRESENT, Doubt, Interval, Limit, Scenario, Spectrum
 from dynamics.schedule import Numbers
 from dynamics.state import State
 
@@ -26,7 +26,7 @@ class Spherical(Scenario):
 
     kind: ClassVar[str] = "spherical"
     moves_prototypes: ClassVar[bool] = False
-    settled_per_interval: ClassVar[float] = 0.0
+    errors_by_step: ClassVar[bool] = True
     prototypes: Literal["start", "etf"] = "start"
     rescale: Literal["none", "norm", "norm-squared"] = "none"
 
@@ -96,13 +96,7 @@ class Spherical(Scenario):
         $\kappa = \eta_1|g|\,r^{\nu-2}$.
         """
         angle, log_radius = error
-        drive = problem.push(state.prototypes)
-        radius = jnp.linalg.norm(state.features, axis=1)
-        length = jnp.linalg.norm(drive, axis=1)
-        product = radius * length
-        cos = jnp.sum(drive * state.features, axis=1) / jnp.where(product > 0, product, 1.0)
-        kappa = eta * numbers["ratio"] * length * radius ** (numbers["power"] - 2)
-        sin2 = jnp.maximum(1 - cos * cos, 0.0)
+        cos, kappa, sin2 = _plane(numbers, problem, state, eta)
         spread = 1 + kappa * kappa * sin2
         pull = (2 - numbers["power"]) * kappa * jnp.sqrt(sin2) / spread
         return (
@@ -113,10 +107,15 @@ class Spherical(Scenario):
         )
 
     @staticmethod
-    def settle(numbers: Numbers, error: Any, before: State, after: State, growth: Any, roundings: Any) -> Any:
-        """See `Scenario.settle`: `spread` has done it for descent; a flow adds its roundings here."""
-        del before, after, growth
-        return tuple(part + roundings * numbers["rounding"] for part in error)
+    def settle(numbers: Numbers, problem: Problem, error: Any, before: State, after: State, interval: Interval) -> Any:
+        r"""See `Scenario.settle`, for a flow: $\delta' = -c\cos\theta\,\delta$ with $c = s|g|r^{\nu-2}$.
+
+        The angle only falls, so the cosine at the beginning bounds the growth: near the antipode it is $e^{c\zeta}$.
+        """
+        del after
+        angle, log_radius = (part + interval.roundings * numbers["rounding"] for part in error)
+        cos, kappa, _ = _plane(numbers, problem, before, interval.span)
+        return jnp.exp(-kappa * cos) * (angle + (2 - numbers["power"]) * kappa * log_radius), log_radius
 
     @staticmethod
     def doubt(numbers: Numbers, state: State, error: Any) -> Doubt:
@@ -125,8 +124,18 @@ class Spherical(Scenario):
         radius = jnp.linalg.norm(state.features, axis=1)
         features = radius * (angle + log_radius)
         whole = jnp.hypot(jnp.linalg.norm(state.features), jnp.linalg.norm(state.prototypes))
-        relative = jnp.linalg.norm(features) / whole
-        return Doubt(features, jnp.zeros(()), relative, jnp.sqrt(jnp.mean(angle**2)))
+        total = jnp.linalg.norm(features)
+        return Doubt(features, total, jnp.zeros(()), total / whole, jnp.sqrt(jnp.mean(angle**2)))
+
+
+def _plane(numbers: Numbers, problem: Problem, state: State, eta: Any) -> tuple[Any, Any, Any]:
+    r"""Return ($\cos\theta$, $\kappa = \eta_1|g|r^{\nu-2}$, $\sin^2\theta$) of every sample, (n,)."""
+    drive = problem.push(state.prototypes)
+    radius, length = jnp.linalg.norm(state.features, axis=1), jnp.linalg.norm(drive, axis=1)
+    product = radius * length
+    cos = jnp.sum(drive * state.features, axis=1) / jnp.where(product > 0, product, 1.0)
+    kappa = eta * numbers["ratio"] * length * radius ** (numbers["power"] - 2)
+    return cos, kappa, jnp.maximum(1 - cos * cos, 0.0)
 
 
 MEMBER = Spherical
