@@ -76,7 +76,7 @@ def _guard() -> Generator[None]:
     from dynamics.errors import InputError
 
     # A polite kill cleans up like Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except InputError as error:
@@ -89,6 +89,8 @@ def _guard() -> Generator[None]:
             log.write(traceback.format_exc())
         sys.stderr.write(f"Error of dynamics-sim itself; please report it with the traceback in {log.name}\n")
         raise typer.Exit(OUR_ERROR) from None
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _fail(message: str) -> None:

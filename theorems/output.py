@@ -5,14 +5,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dynamics.errors import InputError, must
-from dynamics.experiment import Experiment
+from dynamics.experiment import SECTIONS, Experiment, read_toml
 from dynamics.trajectory import Trajectory
 from theorems.comparison import Report
 
@@ -29,22 +29,31 @@ def atomic_folder(target: Path | None, name: str, force: bool = False) -> Genera
     Raises:
         InputError: the target is not empty (and not ours to replace), or cannot be written.
     """
-    parent = Path("runs") if target is None else target.resolve().parent
-    if target is not None:
-        _refuse_occupied(target, force)
+    missing: list[Path] = []
+    aside = None
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{name}-unfinished-", dir=parent))
-    except OSError as error:
-        raise must(
-            "--out", "be in a folder that can be written", str(target or parent), f"({error.strerror})"
-        ) from None
-    pending = Pending(aside)
-    try:
+        try:
+            place = None if target is None else _resolved(target, force)
+            parent = Path("runs") if place is None else place.parent
+            missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+            parent.mkdir(parents=True, exist_ok=True)
+            if place is not None:
+                with suppress(FileNotFoundError):
+                    place.lstat()  # a name that is too long shows now, and not after the simulation
+            aside = Path(tempfile.mkdtemp(prefix=f".{name}-unfinished-", dir=parent))
+        except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links
+            reason = getattr(error, "strerror", None) or error
+            where = str(Path("runs") if target is None else target)
+            raise must("--out", "be a folder that can be written", where, f"({reason})") from None
+        pending = Pending(aside)
         yield pending
-        pending.published = _publish(aside, target, parent, name, force)
+        pending.published = _publish(aside, place, parent, name, force)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+        for folder in missing:  # what was made for nothing; a folder that holds something stays
+            with suppress(OSError):
+                folder.rmdir()
 
 
 class Pending:
@@ -55,39 +64,66 @@ class Pending:
         self.published = path
 
 
-def _refuse_occupied(target: Path, force: bool) -> None:
-    if target.is_dir():
-        if any(target.iterdir()) and not (force and (target / MARK).is_file()):
-            cure = (
-                f"It holds no {MARK}, so --force does not replace it." if force else "Choose another, or use --force."
-            )
-            raise must("--out", "be a new or empty folder", str(target), cure)
-    elif target.exists() or target.is_symlink():
-        raise must("--out", "be a folder", str(target))
+def _resolved(target: Path, force: bool) -> Path:
+    """Return the place itself, links followed: what is renamed onto a link would replace the link."""
+    place = target.resolve()
+    if Path.cwd().is_relative_to(place) or place.is_mount():
+        cure = "The result is renamed onto it, so name a folder inside it."
+        raise must("--out", "be neither the working folder, nor above it, nor a mount point", str(target), cure)
+    _refuse_occupied(place, force)
+    return place
 
 
-def _publish(aside: Path, target: Path | None, parent: Path, name: str, force: bool) -> Path:
+def _refuse_occupied(place: Path, force: bool) -> None:
+    if place.is_dir():
+        if any(place.iterdir()) and not (force and _ours(place)):
+            cure = f"It holds no {MARK} of ours, so --force does not replace it."
+            cure = cure if force else "Choose another, or use --force."
+            raise must("--out", "be a new or empty folder", str(place), cure)
+    elif place.exists():
+        raise must("--out", "be a folder", str(place), "Choose another name.")
+
+
+def _ours(place: Path) -> bool:
+    """Return whether a folder holds a run.toml with nothing in it but the tables of an experiment."""
+    try:
+        return set(read_toml(place / MARK)) <= set(SECTIONS)
+    except InputError:
+        return False
+
+
+def _publish(aside: Path, place: Path | None, parent: Path, name: str, force: bool) -> Path:
     aside.chmod(0o777 & ~_umask())
-    if target is not None:
-        _refuse_occupied(target, force)  # someone may have written there meanwhile
-        if target.is_dir() and any(target.iterdir()):
-            old = Path(tempfile.mkdtemp(prefix=f".{name}-replaced-", dir=parent))
-            target.rename(old / target.name)
-            aside.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
+    if place is not None:
+        _refuse_occupied(place, force)  # someone may have written there meanwhile
+        if place.is_dir() and any(place.iterdir()):
+            _replace(aside, place)
         else:
-            aside.rename(target)
-        return target
+            aside.rename(place)
+        return place
     for k in range(1, LARGEST_NAME):
-        place = parent / (name if k == 1 else f"{name}-{k}")
-        if place.exists():
+        candidate = parent / (name if k == 1 else f"{name}-{k}")
+        if candidate.exists():
             continue
         try:
-            aside.rename(place)
+            aside.rename(candidate)
         except OSError:  # another run took the name between the look and the rename
             continue
-        return place
+        return candidate
     raise InputError(f"runs/ must have a free name for {name}, but is full. Remove old runs, or use --out.")
+
+
+def _replace(aside: Path, place: Path) -> None:
+    """Put a folder into the place of another; an interrupt in between brings the old one back."""
+    old = Path(tempfile.mkdtemp(prefix=f".{place.name}-replaced-", dir=place.parent))
+    kept = old / place.name
+    try:
+        place.rename(kept)
+        aside.rename(place)
+    finally:
+        if kept.exists() and not place.exists():
+            kept.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

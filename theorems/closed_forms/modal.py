@@ -19,8 +19,9 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.closed_form import PRESENT, ClosedForm, Why, leading, snap
+from theorems.closed_form import PRESENT, ClosedForm, Why, leading
 from theorems.modes import Axes, Modes, axes, label_modes
+from theorems.projection import Coordinates, Gram, Vectors, existing, gram_of, project, share
 from theorems.relax import relaxation
 from theorems.snapshot import Snapshot, centre, log_norm
 
@@ -31,67 +32,6 @@ class Tick(NamedTuple):
     logs: Any
     signs: Any
     biases: tuple[Any, Any]
-
-
-class Coordinates(NamedTuple):
-    """The start along the axes: contrasts inside groups (C, p), a row a class, and between groups (G, p)."""
-
-    grow_rows: Any
-    fall_rows: Any
-    grow_between: Any
-    fall_between: Any
-    residuals: Any
-
-
-class Vectors(NamedTuple):
-    """Each class's row of the modes between groups, (C, G), and what tells classes apart in it.
-
-    ``left`` carries prototypes, ``right`` class means; ``left_centred``, ``means_centred`` and ``between`` are centred
-    for Y, X and the denominator of nc1. They are made outside jit, where a row that is constant gives exact zeros:
-    compiled code may fuse operations and leave 1e-17, which a mode 1e300 times larger would turn into everything.
-    """
-
-    left: Any
-    right: Any
-    left_centred: Any
-    means_centred: Any
-    between: Any
-
-    @classmethod
-    def of(cls, modes: Modes, problem: Problem) -> Self:
-        """Return the vectors of a problem."""
-        left, right = ((v / np.sqrt(modes.count)[:, None])[modes.group] for v in (modes.left, modes.right))
-        means = right / np.sqrt(problem.sizes)[:, None]
-        return cls(left, means, centre(left), centre(means), centre(means, problem.sizes / problem.samples))
-
-
-class Gram(NamedTuple):
-    """Inner products of the start's parts, per sigma (J,): |grow|^2, |fall|^2, <grow, fall>, |grow ^ fall|; |R|^2."""
-
-    grow: Any
-    fall: Any
-    cross: Any
-    wedge: Any
-    residual: Any
-
-    def lifted(self, axis: Axes, ratio: Any) -> "Gram":
-        r"""Return the same for the parts lifted to $(H, W) = (\sqrt s F, W)$, where for s != 1 pairs overlap."""
-        return self._replace(
-            grow=(ratio * axis.sin**2 + axis.cos**2) * self.grow,
-            fall=(ratio * axis.cos**2 + axis.sin**2) * self.fall,
-            cross=(ratio - 1) * axis.sin * axis.cos * self.cross,
-        )
-
-    def product(self, x: Any, y: Any) -> Any:
-        """Return <sum x_j e_j, sum y_j e_j> over the modes' parts e_j; x and y are (2J + 1,)."""
-        j = self.grow.shape[0]
-        a, b, c, d = x[:j], x[j : 2 * j], y[:j], y[j : 2 * j]
-        pairs = (self.grow * a * c + self.fall * b * d + self.cross * (a * d + b * c)).sum()
-        return pairs + self.residual * x[-1] * y[-1]
-
-    def norms(self) -> np.ndarray:
-        """Return the norm of each mode's part, (2J + 1,)."""
-        return np.sqrt(np.concatenate([self.grow, self.fall, [self.residual]]))
 
 
 class Modal(ClosedForm):
@@ -128,8 +68,8 @@ class Modal(ClosedForm):
         modes = label_modes(problem)
         axis = axes(np.concatenate([modes.contrast, modes.sigma]), ratio, numbers["lambda_h"], numbers["lambda_w"])
         exponents = np.concatenate([axis.grow, axis.fall, [-ratio * numbers["lambda_h"]]])
-        coordinates = _coordinates(modes, axis, ratio, problem, start)
-        gram = _gram(modes, coordinates)
+        coordinates = project(modes, axis, ratio, problem, start)
+        gram = gram_of(modes, coordinates)
         fastest, why = _fastest(experiment, problem, modes, exponents, gram.lifted(axis, ratio))
         reasons = Why(distance=why) if why else Why()
         cos, sin = axis.cos[0], axis.sin[0]  # of the only group, if balanced: X = (W0 + F0)P/2
@@ -150,7 +90,7 @@ class Modal(ClosedForm):
 
     def notes(self) -> tuple[str, ...]:
         """See `ClosedForm.notes`: modes that the start holds no more of than rounding were taken as absent."""
-        exists = _exists(self.modes, len(self.start.residuals))
+        exists = existing(self.modes, len(self.start.residuals))
         absent = int(np.sum(exists & (self.gram.norms() == 0)))
         if not absent:
             return ()
@@ -179,7 +119,7 @@ class Modal(ClosedForm):
         """See `ClosedForm.snapshot`."""
         log_scale, state = self.state(problem, tick)
         factors = tick.signs * jnp.exp(tick.logs - log_scale)
-        h_square, w_square = self._squares(factors)
+        sigma = jnp.concatenate([self.modes.contrast, self.modes.sigma])
 
         _, _, left, right, between = self.vectors
         y = self._prototypes(self._differing(tick, left)[0], left)
@@ -192,8 +132,8 @@ class Modal(ClosedForm):
         log_across, across = self._between(tick, left)
         return Snapshot(
             log_scale=log_scale,
-            inner=self._inner(factors),
-            squares=(h_square, w_square),
+            inner=self.gram.inner(self.axis, self.ratio, sigma, factors),
+            squares=self.gram.squares(self.axis, self.ratio, factors),
             biases=state.biases,
             features=state.features,
             log_features=log_scale,
@@ -252,55 +192,34 @@ class Modal(ClosedForm):
         pair = jnp.maximum(tick.logs[:j], tick.logs[j : 2 * j])
         return pair[: j // 2], pair[j // 2 :]
 
+    def _scaled(self, tick: Tick, scale: Any) -> Any:
+        """Return one factor a mode, each pair (J,) divided by e^scale; +inf leaves a pair out."""
+        return tick.signs * jnp.exp(tick.logs - jnp.concatenate([scale, scale, jnp.full(1, jnp.inf)]))
+
     def _differing(self, tick: Tick, vectors: Any) -> tuple[Any, Any]:
         """Return (factors, log): modes that tell classes apart through ``vectors``, at the largest one's scale."""
         log_group, log_mode = self._pair_logs(tick)
         active = jnp.any(vectors != 0, axis=0)
         top = _top(jnp.concatenate([log_group, jnp.where(active, log_mode, -jnp.inf)]))
-        both = jnp.concatenate([jnp.ones_like(active), active])
-        logs = jnp.where(jnp.concatenate([both, both, jnp.zeros(1, dtype=bool)]), tick.logs, -jnp.inf)
-        return tick.signs * jnp.exp(logs - top), top
+        return self._scaled(tick, jnp.where(jnp.concatenate([jnp.ones_like(active), active]), top, jnp.inf)), top
 
     def _inside(self, tick: Tick) -> tuple[Any, Any]:
         """Return (logs (G,), contrasts of the prototypes (C, p)), each group at its own scale."""
-        log_group, _ = self._pair_logs(tick)
+        log_group, log_mode = self._pair_logs(tick)
         own = jnp.where(jnp.isfinite(log_group), log_group, 0.0)
-        scale = jnp.concatenate([own, jnp.full_like(own, jnp.inf)])
-        factors = tick.signs * jnp.exp(tick.logs - jnp.concatenate([scale, scale, jnp.full(1, jnp.inf)]))
+        factors = self._scaled(tick, jnp.concatenate([own, jnp.full_like(log_mode, jnp.inf)]))
         return log_group, self._along(factors, self.axis.cos, -self.axis.sin)[0]
 
     def _between(self, tick: Tick, left: Any) -> tuple[Any, Any]:
         """Return (log, centred group parts of the prototypes (C, p)) at the scale of the largest that differs."""
-        _, log_mode = self._pair_logs(tick)
+        log_group, log_mode = self._pair_logs(tick)
         active = jnp.any(left != 0, axis=0)
-        raw = jnp.max(jnp.where(active, log_mode, -jnp.inf))
-        top = jnp.where(jnp.isfinite(raw), raw, 0.0)
-        both = jnp.concatenate([jnp.zeros_like(active), active])
-        logs = jnp.where(jnp.concatenate([both, both, jnp.zeros(1, dtype=bool)]), tick.logs, -jnp.inf)
-        factors = tick.signs * jnp.exp(logs - top)
-        return raw, left @ self._along(factors, self.axis.cos, -self.axis.sin)[1]
-
-    def _inner(self, factors: Any) -> Any:
-        r"""Return $\langle W, HM'\rangle = \sqrt s\sum_j\sigma_j\langle f_j, w_j\rangle$ from the Gram numbers."""
-        j = self.axis.cos.shape[0]
-        up, down, (_, _, cos, sin) = factors[:j], factors[j : 2 * j], self.axis
-        gram = self.gram
-        diagonal = sin * cos * (up**2 * gram.grow - down**2 * gram.fall)
-        sigma = jnp.concatenate([self.modes.contrast, self.modes.sigma])
-        return jnp.sqrt(self.ratio) * jnp.sum(sigma * (diagonal + (cos**2 - sin**2) * up * down * gram.cross))
-
-    def _squares(self, factors: Any) -> tuple[Any, Any]:
-        """Return |H|^2 and |W|^2 from the Gram numbers."""
-        j = self.axis.cos.shape[0]
-        up, down, (_, _, cos, sin) = factors[:j], factors[j : 2 * j], self.axis
-        grow, fall, cross = (
-            up**2 * self.gram.grow,
-            down**2 * self.gram.fall,
-            2 * sin * cos * up * down * self.gram.cross,
+        log = jnp.max(jnp.where(active, log_mode, -jnp.inf))
+        top = jnp.where(jnp.isfinite(log), log, 0.0)
+        factors = self._scaled(
+            tick, jnp.concatenate([jnp.full_like(log_group, jnp.inf), jnp.where(active, top, jnp.inf)])
         )
-        h_square = jnp.sum(sin**2 * grow + cos**2 * fall + cross)
-        w_square = jnp.sum(cos**2 * grow + sin**2 * fall - cross)
-        return self.ratio * h_square + factors[-1] ** 2 * self.gram.residual, w_square
+        return log, left @ self._along(factors, self.axis.cos, -self.axis.sin)[1]
 
     def _sine(self, problem: Problem, tick: Tick) -> Any:
         r"""Return the sine of the angle between X and Y where both are made of the same two parts, else NaN.
@@ -360,97 +279,12 @@ def _top(logs: Any) -> Any:
     return jnp.where(jnp.isfinite(top), top, 0.0)
 
 
-def _coordinates(modes: Modes, axis: Axes, ratio: Any, problem: Problem, start: State) -> Coordinates:
-    """Return the start along the axes. What is no more than rounding of the start is taken as zero."""
-    root, groups = np.sqrt(ratio), len(modes.count)
-    whole_h, whole_w = np.linalg.norm(start.features), np.linalg.norm(start.prototypes)
-    means = np.asarray(problem.class_means(start.features))
-    reduced = np.sqrt(problem.sizes)[:, None] * means / root
-    f_rows, f_between = _split(modes, reduced, modes.right, whole_h / root)
-    w_rows, w_between = _split(modes, start.prototypes, modes.left, whole_w)
-    rows = _turn(f_rows, w_rows, axis.cos[:groups], axis.sin[:groups], modes.group)
-    between = _turn(f_between, w_between, axis.cos[groups:], axis.sin[groups:], np.arange(groups))
-    return Coordinates(*rows, *between, snap(start.features - means[problem.labels], whole_h))
-
-
-def _split(modes: Modes, rows: Any, vectors: np.ndarray, whole: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Split class rows (C, p) into contrasts inside the groups (C, p) and coordinates between groups (G, p)."""
-    sums = np.zeros((len(modes.count), rows.shape[1]))
-    np.add.at(sums, modes.group, rows)
-    contrasts = rows - (sums / modes.count[:, None])[modes.group]
-    contrasts = np.where(modes.count[modes.group][:, None] > 1, contrasts, 0.0)
-    between = vectors.T @ (sums / np.sqrt(modes.count)[:, None])
-    for g in range(len(modes.count)):
-        inside = modes.group == g
-        contrasts[inside] = snap(contrasts[inside], whole)
-        between[g] = snap(between[g], whole)
-    return contrasts, between
-
-
-def _turn(f: np.ndarray, w: np.ndarray, cos: Any, sin: Any, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn (F, W) rows to the growing and falling axes, group by group."""
-    c, s = cos[group][:, None], sin[group][:, None]
-    grow, fall = s * f + c * w, c * f - s * w
-    for g in range(len(cos)):
-        inside = group == g
-        whole = np.hypot(np.linalg.norm(f[inside]), np.linalg.norm(w[inside]))
-        grow[inside], fall[inside] = snap(grow[inside], whole), snap(fall[inside], whole)
-    return grow, fall
-
-
-def _gram(modes: Modes, start: Coordinates) -> Gram:
-    """Return the inner products of the start's parts."""
-
-    def pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.einsum("cp,cp->c", a, b)
-
-    groups = len(modes.count)
-    grow = pairs(start.grow_rows, start.grow_rows)
-    scale = np.bincount(modes.group, pairs(start.grow_rows, start.fall_rows), groups)
-    square = np.bincount(modes.group, grow, groups)
-    scale = np.where(square > 0, scale / np.where(square > 0, square, 1.0), 0.0)
-    rest = start.fall_rows - scale[modes.group][:, None] * start.grow_rows
-    square_between = pairs(start.grow_between, start.grow_between)
-    ones = np.zeros(groups)
-    wedge = np.sqrt(square * np.bincount(modes.group, pairs(rest, rest), groups))
-    return Gram(
-        grow=np.concatenate([square, square_between]),
-        fall=np.concatenate(
-            [
-                np.bincount(modes.group, pairs(start.fall_rows, start.fall_rows), groups),
-                pairs(start.fall_between, start.fall_between),
-            ]
-        ),
-        cross=np.concatenate(
-            [
-                np.bincount(modes.group, pairs(start.grow_rows, start.fall_rows), groups),
-                pairs(start.grow_between, start.fall_between),
-            ]
-        ),
-        wedge=np.concatenate([wedge, ones]),
-        residual=float(np.sum(start.residuals**2)),
-    )
-
-
-def _share(lifted: Gram, chosen: np.ndarray) -> float:
-    """Return the norm of the chosen modes' part of the start over that of the start."""
-    mask, ones = chosen.astype(float), np.ones(len(chosen))
-    whole = lifted.product(ones, ones)
-    return float(np.sqrt(lifted.product(mask, mask) / whole)) if whole > 0 else 0.0
-
-
-def _exists(modes: Modes, samples: int) -> np.ndarray:
-    """Return which modes the model has, (2J + 1,): a lone class has no contrasts, lone samples no residuals."""
-    pairs = np.concatenate([modes.count > 1, np.ones(len(modes.count), dtype=bool)])
-    return np.concatenate([pairs, pairs, [samples > len(modes.group)]])
-
-
 def _fastest(
     experiment: Experiment, problem: Problem, modes: Modes, exponents: np.ndarray, lifted: Gram
 ) -> tuple[np.ndarray, str]:
     """Return the modes that grow most over the run among all that the model has, and why L fails, if it does."""
-    fastest, why = leading(experiment, np.where(_exists(modes, problem.samples), exponents, np.nan))
-    if not why and not _share(lifted, fastest) > PRESENT:
+    fastest, why = leading(experiment, np.where(existing(modes, problem.samples), exponents, np.nan))
+    if not why and not share(lifted, fastest) > PRESENT:
         why = "the start has no part in the fastest-growing modes"
     return fastest, why
 
