@@ -20,20 +20,32 @@ def available() -> int:
     return total
 
 
-def refuse_too_large(features: int, samples: int, classes: int, *, copies: float, rank: int, modes: int) -> None:
+def refuse_too_large(
+    features: int, samples: int, classes: int, *, copies: int, rank: int, modes: int, steps: int, points: int
+) -> None:
     """Refuse a problem that cannot fit, before anything large is allocated.
 
-    ``copies`` of the state live at once, with four arrays of logits, the kernel's factor (three copies), and the
-    dense generator on twice the classes (``modes`` squared, four copies).
+    ``copies`` of the state live at once, with four arrays of logits, the kernel's factor (three copies) and what it
+    pulls, and the dense generator on twice the classes (``modes`` squared, four copies). The rates of all ``steps``
+    live about ten times, and each of the saved ``points`` is a row of Python objects.
 
     Raises:
         InputError: the estimate in GiB, and what there is.
     """
-    state = features * (samples + classes)
-    numbers = copies * state + 4 * samples * classes + 3 * features * samples * rank + 4 * modes**2
-    need, there = 8 * numbers / GIB, SHARE * available() / GIB
+    needs = {
+        "problem.features, problem.per_class or problem.classes": copies * features * (samples + classes)
+        + 4 * samples * classes
+        + 4 * modes**2,
+        "scenario.kernel_rank": rank * (3 * features * samples + 3 * features * classes + 4 * rank),
+        "method.steps": 10 * steps,
+        "output.points": points * (1000 + 16 * classes),
+    }
+    refuse_bytes(8 * sum(needs.values()), "the problem", f"Lower {max(needs, key=lambda name: needs[name])}.")
+
+
+def refuse_bytes(need: int, subject: str, cure: str) -> None:
+    """Refuse what needs more bytes than there are. ``need`` is an exact int: it may exceed the largest float."""
+    there = int(SHARE * available())
     if need > there:
-        raise InputError(
-            f"the problem must fit into memory ({there:.1f} GiB), but needs about {need:.1f} GiB. "
-            "Lower problem.features, problem.per_class, problem.classes or scenario.kernel_rank."
-        )
+        shown = f"about {need / GIB:.1f}" if need < 2**100 else "more than 1e21"
+        raise InputError(f"{subject} must fit into memory ({there / GIB:.1f} GiB), but needs {shown} GiB. {cure}")

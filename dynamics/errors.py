@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 200  # characters of a value that are shown: enough for most paths
+
 
 class InputError(ValueError):
     """Input that cannot be used; its text is the whole message: "X must ..., but is V", then the cure."""
@@ -11,17 +13,17 @@ class InputError(ValueError):
 def must(subject: str, relation: str, value: object, cure: str = "") -> InputError:
     """Return the error "SUBJECT must RELATION, but is VALUE. CURE"."""
     shown = repr(value)
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    shown = shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "..."
     return InputError(f"{subject} must {relation}, but is {shown}. {cure}".rstrip())
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: object, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the closest known word, or an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def unknown(subject: str, value: str, known: Iterable[str]) -> InputError:
+def unknown(subject: str, value: object, known: Iterable[str]) -> InputError:
     """Return the error for a name outside a list, with the list and the nearest entry."""
     names = sorted(known)
     return must(subject, "be one of " + ", ".join(names), value, nearest(value, names).strip())

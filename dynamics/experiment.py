@@ -1,5 +1,7 @@
 """An experiment: the validated TOML. Its defaults are the paper's own numerical setting."""
 
+import math
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -17,7 +19,9 @@ from dynamics.scenario import Scenario, scenarios
 from dynamics.table import Table
 
 SECTIONS = ("problem", "scenario", "method", "start", "output")
+SIZES = ("classes", "per_class", "features")
 CRITICAL_GAMMA = "1/(C-1)"
+LARGEST_SCALE = 1e100  # of a start: its squares, and some steps from it, still fit into float64
 
 
 class ProblemTable(Table):
@@ -60,10 +64,13 @@ class ProblemTable(Table):
         if isinstance(self.per_class, int):
             return [self.per_class] * self.classes
         if len(self.per_class) != self.classes:
-            raise must(
-                "problem.per_class", f"list one size for each of the {self.classes} classes", len(self.per_class)
-            )
+            cure = f"It lists {len(self.per_class)}."
+            raise must("problem.per_class", f"list {self.classes} sizes, one per class", self.per_class, cure)
         return self.per_class
+
+    def samples(self) -> int:
+        """Return n, also for so many classes that a list of their sizes would not fit into memory."""
+        return self.classes * self.per_class if isinstance(self.per_class, int) else sum(self.sizes())
 
     def gamma_value(self, classes: int) -> float:
         """Return gamma as a number."""
@@ -74,11 +81,11 @@ class StartTable(Table):
     """[start]: the seed and scales of a Gaussian start, a simplex ETF for W, bundled images, or an .npz file."""
 
     seed: int = Field(0, ge=0)
-    scale_h: float = 1.0
-    scale_w: float = 1.0
+    scale_h: float = Field(1.0, ge=-LARGEST_SCALE, le=LARGEST_SCALE)
+    scale_w: float = Field(1.0, ge=-LARGEST_SCALE, le=LARGEST_SCALE)
     w: Literal["gaussian", "etf"] = "gaussian"
     data: Literal["digits", "digits-long-tailed"] | None = None
-    file: str | None = None
+    file: str | None = Field(None, min_length=1)
 
 
 class OutputTable(Table):
@@ -105,14 +112,8 @@ class Experiment(BaseModel):
     start: StartTable
     output: OutputTable
 
-    def __init__(self, *, name: str = "experiment", folder: str | Path = ".", **sections: Mapping[str, Any]) -> None:
-        for section, values in sections.items():
-            if section not in SECTIONS:
-                listing = ", ".join(SECTIONS)
-                hint = nearest(section, SECTIONS)
-                raise InputError(f"[{section}] must be a table of an experiment, but is not.{hint} Tables: {listing}.")
-            if not isinstance(values, Mapping):
-                raise must(f"[{section}]", "be a table", values)
+    def __init__(self, /, *, name: str = "experiment", folder: str | Path = ".", **sections: Mapping[str, Any]) -> None:
+        _check_sections(sections)
         tables = {section: dict(sections.get(section, {})) for section in SECTIONS}
         parsed = {
             "problem": ProblemTable.parse("problem", tables["problem"]),
@@ -127,26 +128,45 @@ class Experiment(BaseModel):
     def _check(self) -> None:
         if self.start.data and self.start.file:
             raise must("start.data", "not be given together with start.file", self.start.data, "Remove one of them.")
-        if not (self.start.data or self.start.file):
-            self.problem.sizes()
+        if self.start.file:
+            self._check_unused()
+        elif not self.start.data:
+            self.problem.samples()
+
+    def _check_unused(self) -> None:
+        """Refuse numbers that a start file would silently overrule; their defaults stand in every run.toml."""
+        etf = "etf" in (self.start.w, getattr(self.scenario, "prototypes", "start"))
+        drawn: list[tuple[str, Table, str]] = [("start", self.start, "scale_h")]
+        drawn += [] if etf else [("start", self.start, "scale_w")]
+        drawn += [("scenario", self.scenario, key) for key in ("kernel_rank", "kernel_seed")]
+        for section, table, key in drawn:
+            field = type(table).model_fields.get(key)
+            if field and getattr(table, key) != field.default:
+                cure = "The file says what the start is. Remove one of them."
+                raise must(f"{section}.{key}", "not be given together with start.file", getattr(table, key), cure)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, name: str = "experiment", folder: str | Path = ".") -> Self:
         """Build an experiment from nested dicts; ``folder`` is where a relative start file counts from."""
+        _check_sections(values)
         return cls(name=name, folder=folder, **values)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
         """Read an experiment from a TOML file."""
         path = Path(path)
-        return cls(name=path.stem, folder=path.parent, **read_toml(path))
+        return cls.from_dict(read_toml(path), name=path.stem, folder=path.parent)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, the schedule folded into [method]: what `from_dict` reads."""
-        method = self.method.model_dump(exclude={"schedule"})
+        problem, method = self.problem.model_dump(), self.method.model_dump(exclude={"schedule"})
+        if self.start.data or self.start.file:
+            # Their sizes count, not the defaults of sizes that nobody stated.
+            stated = self.problem.model_fields_set
+            problem = {key: value for key, value in problem.items() if key in stated or key not in SIZES}
         timing = {"schedule": self.method.schedule.kind, **self.method.schedule.model_dump()}
         return {
-            "problem": self.problem.model_dump(),
+            "problem": problem,
             "scenario": {"kind": self.scenario.kind, **self.scenario.model_dump()},
             "method": {"kind": self.method.kind, **method, **timing},
             "start": self.start.model_dump(exclude_none=True),
@@ -160,6 +180,16 @@ class Experiment(BaseModel):
     def times(self) -> Any:
         """Return the saved times, on the method's own clock."""
         return self.method.times(self.output.points)
+
+
+def _check_sections(values: Mapping[str, Any]) -> None:
+    """Refuse what is not a table of an experiment, before any of it can be taken for an argument."""
+    for section, table in values.items():
+        if section not in SECTIONS:
+            hint, listing = nearest(section, SECTIONS), ", ".join(SECTIONS)
+            raise InputError(f"[{section}] must be a table of an experiment, but is not.{hint} Tables: {listing}.")
+        if not isinstance(table, Mapping):
+            raise must(f"[{section}]", "be a table", table)
 
 
 def parse_scenario(values: dict[str, Any]) -> Scenario:
@@ -184,13 +214,15 @@ def parse_scenario(values: dict[str, Any]) -> Scenario:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file. Raises InputError if it is missing or not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise must(
             "the experiment", "be a readable TOML file or the name of a preset", str(path), f"({error})"
         ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} must be TOML, but: {error}.") from None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: digits without end, nests without end
+        raise InputError(f"{path} must be a TOML file, but is none: {error}.") from None
 
 
 def presets() -> dict[str, str]:
@@ -213,30 +245,31 @@ def load(source: str | None, changes: Iterable[str] = ()) -> Experiment:
     if source in known:
         values = tomllib.loads(files("dynamics").joinpath("presets", source + ".toml").read_text())
         name, folder = source, Path()
-    elif source.endswith(".toml") or Path(source).is_file():
+    elif source.endswith(".toml") or os.path.isfile(source):  # noqa: PTH113 (Path.is_file raises on a name too long)
         values, name, folder = read_toml(Path(source)), Path(source).stem, Path(source).parent
     else:
         raise must(
             "the experiment", "be a .toml file or a preset: " + ", ".join(known), source, nearest(source, known).strip()
         )
     for change in changes:
-        key, folder = _apply(values, change), folder
-        folder = Path() if key == "start.file" else folder
-    return Experiment(name=name, folder=folder, **values)
+        if _apply(values, change) == "start.file":
+            folder = Path()
+    return Experiment.from_dict(values, name=name, folder=folder)
 
 
 def _apply(values: dict[str, Any], change: str) -> str:
     key, equals, text = change.partition("=")
     section, dot, name = key.strip().partition(".")
     if not equals or not dot or not name or section not in SECTIONS:
-        raise must("--set", "have the form TABLE.KEY=VALUE with TABLE one of " + ", ".join(SECTIONS), change)
+        form = "have the form TABLE.KEY=VALUE with TABLE one of " + ", ".join(SECTIONS)
+        raise must("--set", form, change, nearest(section, SECTIONS).strip() if section not in SECTIONS else "")
     table = values.setdefault(section, {})
     if not isinstance(table, dict):
         raise must(f"[{section}]", "be a table", table)
-    if not text.strip():
+    if text.strip():
+        table[name] = _value(text.strip())
+    else:
         table.pop(name, None)
-        return f"{section}.{name}"
-    table[name] = _value(text.strip())
     if name in ("kind", "schedule"):
         _drop_foreign(section, table)
     return f"{section}.{name}"
@@ -245,18 +278,21 @@ def _apply(values: dict[str, Any], change: str) -> str:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _drop_foreign(section: str, table: dict[str, Any]) -> None:
     """Drop what the new kind or schedule does not have; a typo, which no member has, stays and is refused later."""
-    if section == "scenario" and table.get("kind") in scenarios():
-        mine = set(scenarios()[table["kind"]].model_fields)
+    if section == "scenario":
+        scenario = _member(scenarios(), table.get("kind", "unconstrained"))
+        if not scenario:
+            return
+        mine = set(scenario.model_fields)
         every = {key for member in scenarios().values() for key in member.model_fields}
     elif section == "method":
-        method = methods().get(table.get("kind", "descent"))
-        schedule = schedules().get(table.get("schedule", "constant"))
+        method = _member(methods(), table.get("kind", "descent"))
+        schedule = _member(schedules(), table.get("schedule", "constant"))
         if not method or not schedule:
             return
         mine = {*method.own_keys(), *schedule.model_fields}
@@ -269,9 +305,14 @@ def _drop_foreign(section: str, table: dict[str, Any]) -> None:
         del table[key]
 
 
+def _member(family: dict[str, Any], kind: Any) -> Any:
+    """Return a member, or None for a kind that is unknown, or no name at all: it is refused later."""
+    return family.get(kind) if isinstance(kind, str) else None
+
+
 def _convert_length(table: dict[str, Any], method: type[Method]) -> None:
     for other in methods().values():
         if other.length != method.length and other.length in table and method.length not in table:
             value = table[other.length]
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            table[method.length] = round(value) if number and method.length == "steps" else value
+            whole = isinstance(value, float) and math.isfinite(value) and method.length == "steps"
+            table[method.length] = round(value) if whole else value

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from dynamics.capacity import refuse_too_large
+from dynamics.capacity import refuse_bytes, refuse_too_large
 from dynamics.errors import must
 from dynamics.experiment import Experiment, ProblemTable
 from dynamics.problem import Problem, make_problem
-from dynamics.start import Start, digits, from_file, simplex_etf
+from dynamics.start import Start, digits, from_file, simplex_etf, stored_bytes
 from dynamics.state import State
 
-COPIES = {"descent": 12.0, "flow": 60.0}  # states alive at once, measured: the stages of Dopri8 dominate a flow
+COPIES = {"descent": 12, "flow": 60}  # states alive at once, measured: the stages of Dopri8 dominate a flow
+READ_COPIES = 2  # of a start file in memory: as stored, and as float64
 
 
 def prepare(experiment: Experiment) -> tuple[Problem, State]:
@@ -23,10 +24,16 @@ def prepare(experiment: Experiment) -> tuple[Problem, State]:
 
 
 def resolve(experiment: Experiment) -> Experiment:
-    """Return the experiment with the sizes that its data or start file dictate: what `run.toml` records."""
+    """Return the experiment with the sizes that its data or start file dictate: what `run.toml` records.
+
+    It is prepared on the way, so that whatever cannot be is refused here, before anything is written.
+
+    Raises:
+        InputError: see `prepare`.
+    """
+    start, _, _ = _prepare(experiment)
     if not (experiment.start.file or experiment.start.data):
         return experiment
-    start, _, _ = _prepare(experiment)
     sizes = [int(size) for size in np.bincount(start.labels)]
     values = experiment.to_dict()
     values["problem"] |= {"classes": len(sizes), "per_class": sizes, "features": start.features.shape[0]}
@@ -38,10 +45,12 @@ def resolve(experiment: Experiment) -> Experiment:
 def _prepare(experiment: Experiment) -> tuple[Start, Problem, State]:
     table, scenario = experiment.problem, experiment.scenario
     if not (experiment.start.file or experiment.start.data):
-        _refuse_too_large(experiment, table.features, sum(table.sizes()), table.classes)
+        rank = getattr(scenario, "kernel_rank", 0)
+        _refuse_too_large(experiment, table.features, table.samples(), table.classes, rank)
     start = _start(experiment)
     classes = start.prototypes.shape[1]
-    _refuse_too_large(experiment, start.features.shape[0], start.features.shape[1], classes)
+    rank = 0 if start.factor is None else start.factor.shape[1]
+    _refuse_too_large(experiment, *start.features.shape, classes, rank)
     problem = make_problem(
         start.labels,
         classes,
@@ -55,11 +64,12 @@ def _prepare(experiment: Experiment) -> tuple[Start, Problem, State]:
     return start, problem, state
 
 
-def _refuse_too_large(experiment: Experiment, features: int, samples: int, classes: int) -> None:
+def _refuse_too_large(experiment: Experiment, features: int, samples: int, classes: int, rank: int) -> None:
     copies = COPIES.get(experiment.method.kind, max(COPIES.values()))
-    rank = getattr(experiment.scenario, "kernel_rank", 0)
     modes = 2 * classes if experiment.scenario.moves_prototypes else 0
-    refuse_too_large(features, samples, classes, copies=copies, rank=rank, modes=modes)
+    steps = getattr(experiment.method, "steps", 0)
+    points = min(experiment.output.points, steps + 1) if steps else experiment.output.points
+    refuse_too_large(features, samples, classes, copies=copies, rank=rank, modes=modes, steps=steps, points=points)
 
 
 def _start(experiment: Experiment) -> Start:
@@ -69,7 +79,9 @@ def _start(experiment: Experiment) -> Start:
     rng = np.random.default_rng(wanted.seed)
     etf = "etf" in (wanted.w, getattr(experiment.scenario, "prototypes", "start"))
     if wanted.file:
-        start, labelled = from_file(experiment.folder / wanted.file, kernel)
+        path = experiment.folder / wanted.file
+        refuse_bytes(READ_COPIES * stored_bytes(path), f"start.file {path.name}", "Store fewer samples or features.")
+        start, labelled = from_file(path, kernel)
         labels = start.labels if labelled else _class_major(table, *_shape(start))
         _agree(table, start.features.shape[0], np.bincount(labels, minlength=start.prototypes.shape[1]))
         prototypes = simplex_etf(rng, *start.prototypes.shape, wanted.scale_w) if etf else start.prototypes

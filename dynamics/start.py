@@ -1,13 +1,16 @@
-r"""Where a trajectory starts: Gaussian, simplex ETF, bundled images, or a file; and the kernel's factor."""
+"""Where a trajectory starts: Gaussian, simplex ETF, bundled images, or a file; and the kernel's factor."""
 
+import os
+import warnings
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from dynamics.errors import InputError, must
+from dynamics.errors import InputError, must, nearest
 
+KERNEL_ARRAYS = ("K", "K_factor")
 LARGEST_KERNEL = 5000  # p n of a kernel given as a full matrix: its eigendecomposition costs the cube
 PSD_TOLERANCE = 1e-10  # a negative eigenvalue below this share of the largest is rounding
 
@@ -62,6 +65,15 @@ def digits(long_tailed: bool) -> tuple[np.ndarray, np.ndarray]:
     return standard.T, labels.astype(np.int64)
 
 
+def stored_bytes(path: Path) -> int:
+    """Return how many bytes the arrays of an .npz file are, unpacked; 0 for a file that is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # whatever it is, `read_arrays` says it
+        return 0
+
+
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of an .npz file without executing anything in it.
 
@@ -69,21 +81,25 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         InputError: missing, truncated, not an .npz file, or holding pickled objects.
     """
     cure = "Write it with numpy.savez(path, H=..., W=...)."
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises on a name that is too long)
         raise must("start.file", "be a file that exists", str(path), "A relative path counts from the TOML's folder.")
+    if not zipfile.is_zipfile(path):
+        kinds = "It is cut short, or of another format, such as a pickle, which is never executed."
+        raise must("start.file", "be a whole .npz file of named arrays", str(path), f"{kinds} {cure}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise must("start.file", "be an .npz file of named arrays", str(path), cure)
-            return {name: archive[name] for name in archive.files}
-    except InputError:
-        raise
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+        with warnings.catch_warnings(action="ignore"), np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:  # NumPy, zipfile, zlib and ast all have their own for a file that is broken
         pickled = "pickle" in str(error).lower() or "Object arrays" in str(error)
-        reason = "it holds pickled objects, which are never executed" if pickled else str(error).splitlines()[0]
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = "it holds pickled objects, which are never executed" if pickled else said
         raise InputError(
             f"start.file must be a whole .npz file of plain arrays, but {path}: {reason}. {cure}"
         ) from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise must(f"every entry of {path.name}", "be an array", name, cure)
+    return arrays
 
 
 def from_file(path: Path, kernel: bool) -> tuple[Start, bool]:
@@ -96,9 +112,10 @@ def from_file(path: Path, kernel: bool) -> tuple[Start, bool]:
         InputError: arrays that are missing, unknown, not finite, or of shapes that do not fit.
     """
     arrays = read_arrays(path)
-    known = {"H", "W", "b", "labels"} | ({"K", "K_factor"} if kernel else set())
+    known = {"H", "W", "b", "labels"} | (set(KERNEL_ARRAYS) if kernel else set())
     for name in sorted(set(arrays) - known):
-        raise must(f"every array of {path.name}", "be one of " + ", ".join(sorted(known)), name)
+        cure = "It belongs to scenario.kind = 'kernel'." if name in KERNEL_ARRAYS else nearest(name, known).strip()
+        raise must(f"every array of {path.name}", "be one of " + ", ".join(sorted(known)), name, cure)
     features, prototypes = (_numbers(path, arrays, name, 2) for name in ("H", "W"))
     if features.shape[0] != prototypes.shape[0]:
         raise must(
@@ -108,6 +125,8 @@ def from_file(path: Path, kernel: bool) -> tuple[Start, bool]:
             "Rows are features.",
         )
     classes, samples = prototypes.shape[1], features.shape[1]
+    if classes < 2:
+        raise must(f"W of {path.name}", "have at least 2 columns, one per class", classes)
     biases = _numbers(path, arrays, "b", 1) if "b" in arrays else np.zeros(classes)
     if biases.shape != (classes,):
         raise must(f"b of {path.name}", f"have shape ({classes},)", biases.shape)
@@ -149,7 +168,7 @@ def _labels(path: Path, labels: np.ndarray, samples: int, classes: int) -> np.nd
 
 
 def _factor(path: Path, arrays: dict[str, np.ndarray], size: int) -> np.ndarray:
-    given = [name for name in ("K", "K_factor") if name in arrays]
+    given = [name for name in KERNEL_ARRAYS if name in arrays]
     if len(given) != 1:
         raise must(
             f"{path.name}", "hold exactly one of K and K_factor for the kernel scenario", ", ".join(given) or "none"

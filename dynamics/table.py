@@ -8,18 +8,18 @@ from dynamics.errors import InputError, must, nearest
 
 # What a value must do, by pydantic's name of the complaint; {} are its own context values.
 RELATIONS = {
-    "greater_than": "be > {gt}",
-    "greater_than_equal": "be >= {ge}",
-    "less_than": "be < {lt}",
-    "less_than_equal": "be <= {le}",
+    "greater_than": "be > {gt:g}",
+    "greater_than_equal": "be >= {ge:g}",
+    "less_than": "be < {lt:g}",
+    "less_than_equal": "be <= {le:g}",
     "finite_number": "be a finite number",
     "float_type": "be a number",
     "int_type": "be a whole number",
     "int_from_float": "be a whole number",
     "bool_type": "be true or false",
     "string_type": "be a string",
+    "string_too_short": "not be empty",
     "literal_error": "be one of {expected}",
-    "missing": "be given",
 }
 
 
@@ -50,5 +50,8 @@ def translate(table: str, problem: Any, known: list[str]) -> InputError:
         return InputError(f"{subject} must be a key of [{table}], but is not.{nearest(key, known)} Keys: {listing}.")
     if problem["type"] == "value_error" and isinstance(problem["ctx"]["error"], InputError):
         return problem["ctx"]["error"]
-    relation = RELATIONS.get(problem["type"], problem["msg"]).format(**problem.get("ctx", {}))
-    return must(subject, relation, problem["input"])
+    if problem["type"] == "missing":
+        return InputError(f"{subject} must be given, but is missing: it has no default.")
+    if problem["type"] not in RELATIONS:
+        return must(subject, "be valid (" + problem["msg"] + ")", problem["input"])
+    return must(subject, RELATIONS[problem["type"]].format(**problem.get("ctx", {})), problem["input"])
