@@ -8,6 +8,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 
 from dynamics.errors import InputError, nearest
 from dynamics.families import choose, members
+from dynamics.precision import exact
 from dynamics.schedule import Numbers, Schedule, descent_rates
 from dynamics.table import Table
 
@@ -52,7 +53,8 @@ class Method(Table):
 
     def rates(self) -> np.ndarray:
         """Return every eta_k of a method that counts steps, shape (steps,)."""
-        return descent_rates(type(self.schedule), self.numbers(), int(self.horizon))
+        with exact():
+            return descent_rates(type(self.schedule), self.numbers(), int(self.horizon))
 
     def times(self, points: int) -> np.ndarray:
         """Return at most ``points`` saved times, both ends included, on this method's clock."""

@@ -90,6 +90,12 @@ class Scenario(Table):
         """Return the extreme exponents of the linear motion."""
         raise NotImplementedError
 
+    @classmethod
+    def stiffness(cls, numbers: Numbers, problem: Problem, state: State) -> float:
+        """Return the fastest rate per zeta that an explicit integrator has to follow from this state on."""
+        del problem, state
+        return max(abs(float(numbers["spectrum"].lowest)), abs(float(numbers["spectrum"].highest)))
+
     @staticmethod
     def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
         """Return L, the part of the start in the fastest-growing modes, whose direction the metric `distance` uses."""

@@ -78,5 +78,9 @@ def axes(sigma: Any, ratio: float, lambda_h: float, lambda_w: float) -> Axes:
     gap = np.hypot(decay - lambda_w, 2 * root * sigma)
     fall = -(decay + lambda_w + gap) / 2
     grow = np.where(fall < 0, ratio * (lambda_h * lambda_w - sigma**2) / np.where(fall < 0, fall, 1.0), 0.0)
-    angle = np.arctan2(2 * root * sigma, decay - lambda_w) / 2
-    return Axes(grow, fall, np.cos(angle), np.sin(angle))
+    # cos and sin of half the angle of (decay - lambda_w, 2 root sigma): the smaller from their product, digits kept.
+    safe = np.where(gap > 0, gap, 1.0)
+    larger = np.sqrt((1 + np.abs(decay - lambda_w) / safe) / 2)
+    smaller = np.where(gap > 0, root * sigma / safe, 0.5) / larger
+    ahead = decay >= lambda_w
+    return Axes(grow, fall, np.where(ahead, larger, smaller), np.where(ahead, smaller, larger))

@@ -36,7 +36,7 @@ STYLE: Any = {
     "figure.dpi": 120,
     "svg.hashsalt": "dynamics-sim",
 }
-FLOOR = 1e-17  # residuals that are exactly zero are drawn here
+FLOOR, CEILING = 1e-17, 1e3  # residuals outside are drawn at the edge: zero has no logarithm
 
 
 def plot_run(report: Report, path: Path) -> None:
@@ -100,8 +100,10 @@ def _residual(report: Report, upper: Any, lower: Any, name: str) -> None:
     """Draw the gap and its bound below a panel, and shade the times that were not judged."""
     times = report.simulation.times
     with np.errstate(invalid="ignore"):
-        lower.semilogy(times, np.maximum(report.residuals[name], FLOOR), color=GREEN, lw=1.0, label="gap")
-        lower.semilogy(times, np.maximum(report.bounds[name], FLOOR), color=GREY, lw=0.9, ls=":", label="error bound")
+        lower.semilogy(times, np.clip(report.residuals[name], FLOOR, CEILING), color=GREEN, lw=1.0, label="gap")
+        lower.semilogy(
+            times, np.clip(report.bounds[name], FLOOR, CEILING), color=GREY, lw=0.9, ls=":", label="error bound"
+        )
     lower.axhline(report.metrics[name].tolerance, color=RED, lw=0.8, label="tolerance")
     lower.set_ylabel("gap", fontsize=8)
     lower.set_ylim(FLOOR / 3, 1.0)

@@ -12,12 +12,12 @@ from theorems.snapshot import centre
 
 
 class Coordinates(NamedTuple):
-    """The start along the axes: contrasts inside groups (C, p), a row a class, and between groups (G, p)."""
+    r"""The start as (F, W), $F = \tilde h/\sqrt s$: contrasts in groups (C, p), a row a class, and between (G, p)."""
 
-    grow_rows: Any
-    fall_rows: Any
-    grow_between: Any
-    fall_between: Any
+    f_rows: Any
+    w_rows: Any
+    f_between: Any
+    w_between: Any
     residuals: Any
 
 
@@ -44,11 +44,17 @@ class Vectors(NamedTuple):
 
 
 class Gram(NamedTuple):
-    """Inner products of the start's parts, per sigma (J,): |grow|^2, |fall|^2, <grow, fall>, |grow ^ fall|; |R|^2."""
+    """Inner products of the start's parts, per sigma (J,).
+
+    Of the parts along the axes: |grow|^2, |fall|^2, <grow, fall>; as given: |F|^2, |W|^2, <F, W>, |F ^ W|; and |R|^2.
+    """
 
     grow: Any
     fall: Any
     cross: Any
+    features: Any
+    prototypes: Any
+    mixed: Any
     wedge: Any
     residual: Any
 
@@ -67,42 +73,39 @@ class Gram(NamedTuple):
         pairs = (self.grow * a * c + self.fall * b * d + self.cross * (a * d + b * c)).sum()
         return pairs + self.residual * x[-1] * y[-1]
 
-    def inner(self, axis: Axes, ratio: Any, sigma: Any, factors: Any) -> Any:
-        r"""Return $\langle W, HM'\rangle = \sqrt s\sum_j\sigma_j\langle f_j, w_j\rangle$ for one factor a mode."""
-        up, down, mixed = self._weighted(factors)
-        diagonal = axis.sin * axis.cos * (up - down)
-        return ratio**0.5 * (sigma * (diagonal + (axis.cos**2 - axis.sin**2) * mixed)).sum()
+    def inner(self, ratio: Any, sigma: Any, entries: Any) -> Any:
+        r"""Return $\langle W, HM'\rangle = \sqrt s\sum_j\sigma_j\langle f_j, w_j\rangle$ for entries (ff, fw, ww)."""
+        ff, fw, ww = entries
+        moved = ff * fw * self.features + ww * fw * self.prototypes + (ff * ww + fw**2) * self.mixed
+        return ratio**0.5 * (sigma * moved).sum()
 
-    def squares(self, axis: Axes, ratio: Any, factors: Any) -> tuple[Any, Any]:
-        """Return |H|^2 and |W|^2 for one factor a mode."""
-        up, down, mixed = self._weighted(factors)
-        cross = 2 * axis.sin * axis.cos * mixed
-        features = (axis.sin**2 * up + axis.cos**2 * down + cross).sum()
-        prototypes = (axis.cos**2 * up + axis.sin**2 * down - cross).sum()
-        return ratio * features + factors[-1] ** 2 * self.residual, prototypes
+    def squares(self, ratio: Any, entries: Any, residual: Any) -> tuple[Any, Any]:
+        """Return |H|^2 and |W|^2 for propagator entries (ff, fw, ww) and the factor of the residuals."""
+        features, prototypes = self.pair_squares(entries)
+        return ratio * features.sum() + residual**2 * self.residual, prototypes.sum()
 
-    def _weighted(self, factors: Any) -> tuple[Any, Any, Any]:
-        """Return the three inner products of each pair, with the factors."""
-        j = self.grow.shape[0]
-        up, down = factors[:j], factors[j : 2 * j]
-        return up**2 * self.grow, down**2 * self.fall, up * down * self.cross
+    def pair_squares(self, entries: Any) -> tuple[Any, Any]:
+        """Return |f_j|^2 and |w_j|^2 of every pair, (J,) each."""
+        ff, fw, ww = entries
+        return (
+            ff**2 * self.features + fw**2 * self.prototypes + 2 * ff * fw * self.mixed,
+            fw**2 * self.features + ww**2 * self.prototypes + 2 * fw * ww * self.mixed,
+        )
 
     def norms(self) -> np.ndarray:
         """Return the norm of each mode's part, (2J + 1,)."""
         return np.sqrt(np.concatenate([self.grow, self.fall, [self.residual]]))
 
 
-def project(modes: Modes, axis: Axes, ratio: Any, problem: Problem, start: State) -> Coordinates:
-    """Return the start along the axes. What is no more than rounding of the start is taken as zero."""
-    root, groups = np.sqrt(ratio), len(modes.count)
+def project(modes: Modes, ratio: Any, problem: Problem, start: State) -> Coordinates:
+    """Return the start along the modes. What is no more than rounding of H, or of W, is taken as zero."""
+    root = np.sqrt(ratio)
     whole_h, whole_w = np.linalg.norm(start.features), np.linalg.norm(start.prototypes)
     means = np.asarray(problem.class_means(start.features))
     reduced = np.sqrt(problem.sizes)[:, None] * means / root
     f_rows, f_between = _split(modes, reduced, modes.right, whole_h / root)
     w_rows, w_between = _split(modes, start.prototypes, modes.left, whole_w)
-    rows = _turn(f_rows, w_rows, axis.cos[:groups], axis.sin[:groups], modes.group)
-    between = _turn(f_between, w_between, axis.cos[groups:], axis.sin[groups:], np.arange(groups))
-    return Coordinates(*rows, *between, snap(start.features - means[problem.labels], whole_h))
+    return Coordinates(f_rows, w_rows, f_between, w_between, snap(start.features - means[problem.labels], whole_h))
 
 
 def _split(modes: Modes, rows: Any, vectors: np.ndarray, whole: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -119,49 +122,39 @@ def _split(modes: Modes, rows: Any, vectors: np.ndarray, whole: Any) -> tuple[np
     return contrasts, between
 
 
-def _turn(f: np.ndarray, w: np.ndarray, cos: Any, sin: Any, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn (F, W) rows to the growing and falling axes, group by group."""
-    c, s = cos[group][:, None], sin[group][:, None]
-    grow, fall = s * f + c * w, c * f - s * w
-    for g in range(len(cos)):
-        inside = group == g
-        whole = np.hypot(np.linalg.norm(f[inside]), np.linalg.norm(w[inside]))
-        grow[inside], fall[inside] = snap(grow[inside], whole), snap(fall[inside], whole)
-    return grow, fall
-
-
-def gram_of(modes: Modes, start: Coordinates) -> Gram:
-    """Return the inner products of the start's parts."""
-
-    def pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.einsum("cp,cp->c", a, b)
-
+def gram_of(modes: Modes, axis: Axes, start: Coordinates) -> Gram:
+    """Return the inner products of the start's parts; a part along an axis that is only rounding counts as zero."""
     groups = len(modes.count)
-    grow = pairs(start.grow_rows, start.grow_rows)
-    scale = np.bincount(modes.group, pairs(start.grow_rows, start.fall_rows), groups)
-    square = np.bincount(modes.group, grow, groups)
-    scale = np.where(square > 0, scale / np.where(square > 0, square, 1.0), 0.0)
-    rest = start.fall_rows - scale[modes.group][:, None] * start.grow_rows
-    square_between = pairs(start.grow_between, start.grow_between)
-    ones = np.zeros(groups)
-    wedge = np.sqrt(square * np.bincount(modes.group, pairs(rest, rest), groups))
-    return Gram(
-        grow=np.concatenate([square, square_between]),
-        fall=np.concatenate(
-            [
-                np.bincount(modes.group, pairs(start.fall_rows, start.fall_rows), groups),
-                pairs(start.fall_between, start.fall_between),
-            ]
-        ),
-        cross=np.concatenate(
-            [
-                np.bincount(modes.group, pairs(start.grow_rows, start.fall_rows), groups),
-                pairs(start.grow_between, start.fall_between),
-            ]
-        ),
-        wedge=np.concatenate([wedge, ones]),
-        residual=float(np.sum(start.residuals**2)),
-    )
+    blocks = [
+        _pair_gram(start.f_rows[modes.group == g], start.w_rows[modes.group == g], axis, g) for g in range(groups)
+    ]
+    blocks += [_pair_gram(start.f_between[[g]], start.w_between[[g]], axis, groups + g) for g in range(groups)]
+    return Gram(*np.array(blocks).T, float(np.sum(start.residuals**2)))
+
+
+def _pair_gram(f: np.ndarray, w: np.ndarray, axis: Axes, j: int) -> tuple[float, ...]:
+    """Return the seven inner products of one pair."""
+    cos, sin = axis.cos[j], axis.sin[j]
+    whole = np.hypot(np.linalg.norm(f), np.linalg.norm(w))
+    grow, fall = snap(sin * f + cos * w, whole), snap(cos * f - sin * w, whole)
+    ff, fw = np.sum(f * f), np.sum(f * w)
+    rest = w - fw / ff * f if ff > 0 else np.zeros_like(w)
+    wedge = np.sqrt(ff) * np.linalg.norm(rest)
+    return np.sum(grow**2), np.sum(fall**2), np.sum(grow * fall), ff, np.sum(w * w), fw, wedge
+
+
+def limit_rows(modes: Modes, axis: Axes, ratio: Any, start: Coordinates, chosen: np.ndarray) -> np.ndarray:
+    r"""Return the chosen modes' part of the start, (2, C, p): $\sqrt{n_c}$ class means and prototypes."""
+    j = len(axis.cos)
+    up, down, groups = chosen[:j].astype(float), chosen[j : 2 * j].astype(float), len(modes.count)
+    ff, fw = up * axis.sin**2 + down * axis.cos**2, (up - down) * axis.sin * axis.cos
+    ww = up * axis.cos**2 + down * axis.sin**2
+    rows = []
+    for from_f, from_w, vectors in ((ff, fw, modes.right), (fw, ww, modes.left)):
+        inside = from_f[modes.group][:, None] * start.f_rows + from_w[modes.group][:, None] * start.w_rows
+        between = from_f[groups:, None] * start.f_between + from_w[groups:, None] * start.w_between
+        rows.append(inside + (vectors / np.sqrt(modes.count)[:, None])[modes.group] @ between)
+    return np.stack([np.sqrt(ratio) * rows[0], rows[1]])
 
 
 def share(lifted: Gram, chosen: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from dynamics.errors import must
 from dynamics.method import Method, Point
+from dynamics.precision import exact
 from dynamics.problem import Problem
 from dynamics.scenario import Interval, Scenario, settle, symmetric_norm
 from dynamics.schedule import Numbers, Schedule, flow_rate, flow_zeta
@@ -22,6 +23,7 @@ RTOL = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 COARSER = 100.0  # the twin's tolerance: their difference bounds the error of the finer run
 ROUNDINGS = 16  # per accepted step and entry: the sums over the stages of Dopri8
 MOST_STEPS = 1_000_000  # of the whole run; a flow that needs more is too stiff for an explicit solver
+INTERRUPTIBLE = 500  # steps expected of one compiled call: Ctrl-C waits for no more than about these
 LOG_OVERFLOW = {np.dtype(np.float64): 709.0, np.dtype(np.float32): 88.0}
 STABLE_REACH = 5.0  # Dopri8 is stable for |w| dzeta up to about this
 
@@ -43,7 +45,8 @@ class Flow(Method):
 
     def zeta(self, times: np.ndarray) -> np.ndarray:
         """See `Method.zeta`."""
-        return np.asarray(flow_zeta(type(self.schedule), self.numbers(), jnp.asarray(times)))
+        with exact():
+            return np.asarray(flow_zeta(type(self.schedule), self.numbers(), jnp.asarray(times)))
 
     def growth(self, exponents: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Method.growth`."""
@@ -59,17 +62,20 @@ class Flow(Method):
             InputError: the fastest mode is too stiff for the time asked.
         """
         timing = self.numbers()
-        self._refuse_stiff(numbers, timing)
+        fastest = scenario.stiffness(numbers, problem, state)
+        self._refuse_stiff(fastest, self.zeta(times)[-1])
         rtol = RTOL[np.dtype(state.features.dtype)]
         kinks = [t for t in [*self.schedule.jumps(self.time), self.warmup] if 0 < t < self.time]
         twin, error = state, scenario.no_error(problem)
         yield Point(state, twin, error)
         for begin, end in itertools.pairwise(times):
-            stops = [begin, *sorted(t for t in set(kinks) if begin < t < end), end]
             span = np.diff(self.zeta(np.array([begin, end])))[0]
+            pieces = np.linspace(begin, end, 2 + int(fastest * span / (STABLE_REACH * INTERRUPTIBLE)))
+            stops = sorted({*pieces, *(t for t in kinks if begin < t < end)})
             rise = max(0.0, float(numbers["spectrum"].highest) * span)
             before, roundings = state, 0.0
-            if float(jnp.log(symmetric_norm(numbers, state))) + rise > LOG_OVERFLOW[np.dtype(state.features.dtype)]:
+            if float(jnp.log(symmetric_norm(numbers, state))) + rise > INTERRUPTIBLE = 500  # steps expected of one compiled call: Ctrl-C waits for no more than about these
+LOG_OVERFLOW[np.dtype(state.features.dtype)]:
                 # No solver can step over an overflow; it would shrink its steps for ever.
                 yield Point(jax.tree.map(lambda x: x * np.inf, state), None, error)
                 return
@@ -84,17 +90,14 @@ class Flow(Method):
             error = settle(scenario, numbers, problem, error, before, state, interval)
             yield Point(state, twin, error)
 
-    def _refuse_stiff(self, numbers: Numbers, timing: Numbers) -> None:
-        total = float(flow_zeta(type(self.schedule), timing, jnp.asarray(self.time)))
-        fastest = max(abs(float(numbers["spectrum"].lowest)), abs(float(numbers["spectrum"].highest)))
-        if fastest * total > STABLE_REACH * MOST_STEPS:
-            most = self.time * STABLE_REACH * MOST_STEPS / (fastest * total)
+    def _refuse_stiff(self, fastest: float, zeta: float) -> None:
+        if fastest * zeta > STABLE_REACH * MOST_STEPS:
+            most = self.time * STABLE_REACH * MOST_STEPS / (fastest * zeta)
             raise must(
-                "method.time",
-                f"be <= {most:.3g} (the fastest mode has exponent {fastest:.3g} per zeta)",
-                self.time,
-                "Shorten the flow, lower lambda, or use method.kind = 'descent'.",
-            )
+                "method.time", f"be <= {most:.3g} (the fastest motion has rate {fastest:.3g} per zeta)", self.time,
+                "Shorten the flow, lower lambda or eta, enlarge start.scale_h if features are spherical, "
+                "or use method.kind = 'descent'.",
+            )  # fmt: skip
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -62,6 +62,11 @@ class Spherical(Scenario):
         del numbers, problem
         return Spectrum()
 
+    @classmethod
+    def stiffness(cls, numbers: Numbers, problem: Problem, state: State) -> float:
+        """See `Scenario.stiffness`: a flow conserves every norm, so the rates of the start stay."""
+        return float(jnp.max(_plane(numbers, problem, state, 1.0)[1]))
+
     @staticmethod
     def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
         """See `Scenario.limit`: every feature tends to the direction of its column of W M."""

@@ -21,9 +21,11 @@ from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, Why, leading
 from theorems.modes import Axes, Modes, axes, label_modes
-from theorems.projection import Coordinates, Gram, Vectors, existing, gram_of, project, share
+from theorems.projection import Coordinates, Gram, Vectors, existing, gram_of, limit_rows, project, share
 from theorems.relax import relaxation
 from theorems.snapshot import Snapshot, centre, log_norm
+
+SMALL = 1e-3  # below this a distance is computed from modes, above from arrays: each where it does not cancel
 
 
 class Tick(NamedTuple):
@@ -39,7 +41,8 @@ class Modal(ClosedForm):
 
     J = 2G sigmas: first the contrasts of each group, then the modes between the G groups.
 
-    ``exponents`` (2J + 1,) per zeta; ``fastest`` (2J + 1,) marks the modes of L; ``zbar`` (C, p) is the X of Zbar, and
+    ``exponents`` (2J + 1,) per zeta; ``fastest`` (2J + 1,) marks the modes of L, whose
+    class part is ``limit`` (2, C, p): sqrt(n_c) class means, prototypes. ``zbar`` (C, p) is the X of Zbar, and
     ``zbar_grows`` says that it is the growing contrasts' part of the start, as it is for s l1 = l2.
     """
 
@@ -53,6 +56,7 @@ class Modal(ClosedForm):
     biases: Any
     gram: Gram
     fastest: Any
+    limit: Any
     zbar: Any
     zbar_grows: Any
 
@@ -68,21 +72,31 @@ class Modal(ClosedForm):
         modes = label_modes(problem)
         axis = axes(np.concatenate([modes.contrast, modes.sigma]), ratio, numbers["lambda_h"], numbers["lambda_w"])
         exponents = np.concatenate([axis.grow, axis.fall, [-ratio * numbers["lambda_h"]]])
-        coordinates = project(modes, axis, ratio, problem, start)
-        gram = gram_of(modes, coordinates)
+        coordinates = project(modes, ratio, problem, start)
+        gram = gram_of(modes, axis, coordinates)
         fastest, why = _fastest(experiment, problem, modes, exponents, gram.lifted(axis, ratio))
         reasons = Why(distance=why) if why else Why()
-        cos, sin = axis.cos[0], axis.sin[0]  # of the only group, if balanced: X = (W0 + F0)P/2
-        zbar = ((cos + sin) * coordinates.grow_rows + (cos - sin) * coordinates.fall_rows) / 2
+        zbar = (coordinates.w_rows + coordinates.f_rows) / 2  # balanced: the contrasts are all of (W0 + F0)P
         whole = np.hypot(np.linalg.norm(start.features), np.linalg.norm(start.prototypes))
         if not problem.balanced:
             reasons["distance_zbar"] = NO_ZBAR
         elif not np.linalg.norm(zbar) * np.sqrt(1 + ratio) > PRESENT * whole:
             reasons["distance_zbar"] = "Zbar is zero: the start has no part in the growing contrasts (E1+)"
         return cls(
-            reasons, modes, Vectors.of(modes, problem), axis, ratio, exponents, coordinates, np.asarray(start.biases),
-            gram, fastest, zbar, np.asarray(ratio * numbers["lambda_h"] == numbers["lambda_w"]),
-        )  # fmt: skip
+            why=reasons,
+            modes=modes,
+            vectors=Vectors.of(modes, problem),
+            axis=axis,
+            ratio=ratio,
+            exponents=exponents,
+            start=coordinates,
+            biases=np.asarray(start.biases),
+            gram=gram,
+            fastest=fastest,
+            limit=limit_rows(modes, axis, ratio, coordinates, fastest),
+            zbar=zbar,
+            zbar_grows=np.asarray(ratio * numbers["lambda_h"] == numbers["lambda_w"]),
+        )
 
     def groups(self, problem: Problem) -> np.ndarray:
         """See `ClosedForm.groups`."""
@@ -110,30 +124,29 @@ class Modal(ClosedForm):
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
         log_scale = _top(tick.logs)
-        factors = tick.signs * jnp.exp(tick.logs - log_scale)
-        means = self._means(problem, factors, self.vectors.right)
-        features = means[problem.labels] + factors[-1] * self.start.residuals
-        return log_scale, State(features, self._prototypes(factors, self.vectors.left), self._b(problem, tick))
+        entries, residual = self._entries(tick, log_scale), self._residual(tick, log_scale)
+        features = self._means(problem, entries, self.vectors.right)[problem.labels] + residual * self.start.residuals
+        return log_scale, State(features, self._prototypes(entries, self.vectors.left), self._b(problem, tick))
 
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
         """See `ClosedForm.snapshot`."""
         log_scale, state = self.state(problem, tick)
-        factors = tick.signs * jnp.exp(tick.logs - log_scale)
+        entries, residual = self._entries(tick, log_scale), self._residual(tick, log_scale)
         sigma = jnp.concatenate([self.modes.contrast, self.modes.sigma])
 
         _, _, left, right, between = self.vectors
         y = self._prototypes(self._differing(tick, left)[0], left)
         x = self._means(problem, self._differing(tick, right)[0], right)
-        b_factors, log_between = self._differing(tick, between)
-        b = self._means(problem, b_factors, between)
+        b_entries, log_between = self._differing(tick, between)
+        b = self._means(problem, b_entries, between)
         b = jnp.sqrt(problem.sizes)[:, None] * centre(b, problem.sizes / problem.samples)
 
         log_group, within = self._inside(tick)
         log_across, across = self._between(tick, left)
         return Snapshot(
             log_scale=log_scale,
-            inner=self.gram.inner(self.axis, self.ratio, sigma, factors),
-            squares=self.gram.squares(self.axis, self.ratio, factors),
+            inner=self.gram.inner(self.ratio, sigma, entries),
+            squares=self.gram.squares(self.ratio, entries, residual),
             biases=state.biases,
             features=state.features,
             log_features=log_scale,
@@ -146,7 +159,7 @@ class Modal(ClosedForm):
             sine=self._sine(problem, tick),
             log_residual=tick.logs[-1] + jnp.log(self.gram.residual) / 2,
             log_between=log_norm(b) + log_between,
-            distance=self._distance(tick, self.fastest),
+            distance=self._distance(problem, tick),
             distance_zbar=self._distance_zbar(problem, tick),
         )
 
@@ -167,24 +180,47 @@ class Modal(ClosedForm):
         """Return the true biases $b = g b_0 + m (g - 1)/w$, $w = -l_b$: Theorem 4, with psi integrating eta2."""
         return tick.biases[0] * self.biases + tick.biases[1] * problem.bias_drive()
 
-    def _along(self, factors: Any, grow: Any, fall: Any) -> tuple[Any, Any]:
-        """Return (rows (C, p), between (G, p)) of the parts weighted by grow and fall times the factors, (J,) each."""
-        j = grow.shape[0]
-        groups = j // 2
-        up, down = grow * factors[:j], fall * factors[j : 2 * j]
-        group = self.modes.group
-        rows = up[group][:, None] * self.start.grow_rows + down[group][:, None] * self.start.fall_rows
-        return rows, up[groups:, None] * self.start.grow_between + down[groups:, None] * self.start.fall_between
+    def _entries(self, tick: Tick, scale: Any) -> tuple[Any, Any, Any]:
+        r"""Return the propagator of each pair on (F, W), entries (ff, fw, ww), (J,) each, times $e^{-scale}$.
 
-    def _prototypes(self, factors: Any, vectors: Any) -> Any:
-        """Return the prototypes (C, p) for one factor a mode; ``vectors`` (C, G) carry the modes between groups."""
-        rows, between = self._along(factors, self.axis.cos, -self.axis.sin)
-        return rows + vectors @ between
+        $ff = \sin^2 g_+ + \cos^2 g_-$, $fw = \sin\cos\,(g_+ - g_-)$, $ww = \cos^2 g_+ + \sin^2 g_-$ at the angle of the
+        axes: F and W are never mixed, so that each keeps its digits where the other is far larger. An axis along which
+        the start has no part takes the multiplier of the other, which makes the propagator exact on what is there. A
+        ``scale`` of +inf leaves a pair out.
+        """
+        j = self.axis.cos.shape[0]
+        (up, down), (up_sign, down_sign) = (self._other_if_absent(part, j) for part in (tick.logs, tick.signs))
+        grown, fallen = up_sign * jnp.exp(up - scale), down_sign * jnp.exp(down - scale)
+        gap = jnp.where(up == down, 0.0, up - down)
+        larger = up_sign * jnp.sign(gap) * jnp.exp(jnp.maximum(up, down) - scale)
+        difference = jnp.where(up_sign == down_sign, -larger * jnp.expm1(-jnp.abs(gap)), grown - fallen)
+        cos, sin = self.axis.cos, self.axis.sin
+        return sin**2 * grown + cos**2 * fallen, sin * cos * difference, cos**2 * grown + sin**2 * fallen
 
-    def _means(self, problem: Problem, factors: Any, vectors: Any) -> Any:
-        """Return the class means (C, p) for one factor a mode; ``vectors`` as for the prototypes."""
-        rows, between = self._along(factors, self.axis.sin, self.axis.cos)
-        return jnp.sqrt(self.ratio) * (rows / jnp.sqrt(problem.sizes)[:, None] + vectors @ between)
+    def _other_if_absent(self, values: Any, j: int) -> tuple[Any, Any]:
+        """Return the growing and falling values (J,), each replaced by the other where the start lacks its axis."""
+        up, down = values[:j], values[j : 2 * j]
+        return jnp.where(self.gram.grow > 0, up, down), jnp.where(self.gram.fall > 0, down, up)
+
+    def _residual(self, tick: Tick, scale: Any) -> Any:
+        """Return the multiplier of the within-class residuals, times e^-scale."""
+        return tick.signs[-1] * jnp.exp(tick.logs[-1] - scale)
+
+    def _prototypes(self, entries: Any, vectors: Any) -> Any:
+        """Return the prototypes (C, p); ``vectors`` (C, G) carry the modes between groups."""
+        return self._lift(entries[1], entries[2], vectors)
+
+    def _means(self, problem: Problem, entries: Any, vectors: Any) -> Any:
+        """Return the class means (C, p); ``vectors`` (C, G) carry the modes between groups, divided by sqrt(n_c)."""
+        ff, fw, _ = entries
+        return jnp.sqrt(self.ratio) * self._lift(ff, fw, vectors, 1 / jnp.sqrt(problem.sizes)[:, None])
+
+    def _lift(self, from_f: Any, from_w: Any, vectors: Any, unit: Any = 1.0) -> Any:
+        """Return (C, p) rows of from_f F0 + from_w W0, mode by mode; ``unit`` multiplies the contrasts."""
+        groups, group, start = len(self.modes.count), self.modes.group, self.start
+        rows = from_f[group][:, None] * start.f_rows + from_w[group][:, None] * start.w_rows
+        between = from_f[groups:, None] * start.f_between + from_w[groups:, None] * start.w_between
+        return unit * rows + vectors @ between
 
     def _pair_logs(self, tick: Tick) -> tuple[Any, Any]:
         """Return the larger logarithm of each pair: of the groups' contrasts (G,), of the modes between (G,)."""
@@ -192,55 +228,70 @@ class Modal(ClosedForm):
         pair = jnp.maximum(tick.logs[:j], tick.logs[j : 2 * j])
         return pair[: j // 2], pair[j // 2 :]
 
-    def _scaled(self, tick: Tick, scale: Any) -> Any:
-        """Return one factor a mode, each pair (J,) divided by e^scale; +inf leaves a pair out."""
-        return tick.signs * jnp.exp(tick.logs - jnp.concatenate([scale, scale, jnp.full(1, jnp.inf)]))
-
     def _differing(self, tick: Tick, vectors: Any) -> tuple[Any, Any]:
-        """Return (factors, log): modes that tell classes apart through ``vectors``, at the largest one's scale."""
+        """Return (entries, log): pairs that tell classes apart through ``vectors``, at the largest one's scale."""
         log_group, log_mode = self._pair_logs(tick)
         active = jnp.any(vectors != 0, axis=0)
         top = _top(jnp.concatenate([log_group, jnp.where(active, log_mode, -jnp.inf)]))
-        return self._scaled(tick, jnp.where(jnp.concatenate([jnp.ones_like(active), active]), top, jnp.inf)), top
+        scale = jnp.where(jnp.concatenate([jnp.ones_like(active), active]), top, jnp.inf)
+        return self._entries(tick, scale), top
 
     def _inside(self, tick: Tick) -> tuple[Any, Any]:
         """Return (logs (G,), contrasts of the prototypes (C, p)), each group at its own scale."""
         log_group, log_mode = self._pair_logs(tick)
         own = jnp.where(jnp.isfinite(log_group), log_group, 0.0)
-        factors = self._scaled(tick, jnp.concatenate([own, jnp.full_like(log_mode, jnp.inf)]))
-        return log_group, self._along(factors, self.axis.cos, -self.axis.sin)[0]
+        entries = self._entries(tick, jnp.concatenate([own, jnp.full_like(log_mode, jnp.inf)]))
+        return log_group, self._prototypes(entries, jnp.zeros_like(self.vectors.left))
 
     def _between(self, tick: Tick, left: Any) -> tuple[Any, Any]:
         """Return (log, centred group parts of the prototypes (C, p)) at the scale of the largest that differs."""
         log_group, log_mode = self._pair_logs(tick)
         active = jnp.any(left != 0, axis=0)
         log = jnp.max(jnp.where(active, log_mode, -jnp.inf))
-        top = jnp.where(jnp.isfinite(log), log, 0.0)
-        factors = self._scaled(
-            tick, jnp.concatenate([jnp.full_like(log_group, jnp.inf), jnp.where(active, top, jnp.inf)])
-        )
-        return log, left @ self._along(factors, self.axis.cos, -self.axis.sin)[1]
+        own = jnp.where(active, jnp.where(jnp.isfinite(log), log, 0.0), jnp.inf)
+        entries = self._entries(tick, jnp.concatenate([jnp.full_like(log_group, jnp.inf), own]))
+        return log, self._prototypes(entries, left)
 
     def _sine(self, problem: Problem, tick: Tick) -> Any:
         r"""Return the sine of the angle between X and Y where both are made of the same two parts, else NaN.
 
-        With equal class sizes $X \propto \sin\vartheta\,u A + \cos\vartheta\,d B$ and
-        $Y = \cos\vartheta\,u A - \sin\vartheta\,d B$, so $|X \wedge Y| = |u d||A \wedge B|$: exact down to underflow.
+        With equal class sizes X and Y are the contrasts of F and W, moved by one 2 x 2 propagator, so
+        $|X \wedge Y| = |g_+ g_-||F_0 \wedge W_0|$: exact down to underflow.
         """
         if len(self.modes.count) > 1:
             return jnp.full((), jnp.nan)
         j = self.axis.cos.shape[0]
         ends = jnp.stack([tick.logs[0], tick.logs[j]])
-        up, down = jnp.exp(ends - _top(ends))
-        cos, sin, gram = self.axis.cos[0], self.axis.sin[0], self.gram
-        cross = 2 * sin * cos * up * down * tick.signs[0] * tick.signs[j] * gram.cross[0]
-        x = sin**2 * up**2 * gram.grow[0] + cos**2 * down**2 * gram.fall[0] + cross
-        y = cos**2 * up**2 * gram.grow[0] + sin**2 * down**2 * gram.fall[0] - cross
-        value = up * down * gram.wedge[0] / jnp.sqrt(x * y)
+        scale = jnp.where(jnp.arange(j) == 0, _top(ends), jnp.inf)
+        x, y = (square[0] for square in self.gram.pair_squares(self._entries(tick, scale)))
+        value = jnp.exp(jnp.sum(ends - _top(ends))) * self.gram.wedge[0] / jnp.sqrt(x * y)
         return jnp.where(jnp.all(problem.sizes == problem.sizes[0]), value, jnp.nan)
 
-    def _distance(self, tick: Tick, chosen: Any) -> Any:
-        r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start, without cancellation.
+    def _distance(self, problem: Problem, tick: Tick) -> Any:
+        r"""Return $|Z/|Z| - L/|L||$: from the arrays while it is large, from the modes where it is small."""
+        chord = self._chord(problem, tick, self.limit, jnp.where(self.fastest[-1], jnp.sqrt(self.gram.residual), 0.0))
+        return jnp.where(chord > SMALL, chord, self._small_distance(tick, self.fastest))
+
+    def _distance_zbar(self, problem: Problem, tick: Tick) -> Any:
+        r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9); it is a mode, and so gets small, if s l1 = l2."""
+        limit = jnp.stack([jnp.sqrt(self.ratio) * self.zbar, self.zbar])
+        chord = self._chord(problem, tick, limit, 0.0)
+        small = self._small_distance(tick, np.arange(len(self.exponents)) == 0)
+        return jnp.where(self.zbar_grows & (chord <= SMALL), small, chord)
+
+    def _chord(self, problem: Problem, tick: Tick, limit: Any, residual_limit: Any) -> Any:
+        r"""Return the chord from Z to a direction given as (\sqrt{n_c} class means, W) (2, C, p) and a share of R."""
+        top = _top(tick.logs)
+        entries, size = self._entries(tick, top), jnp.sqrt(jnp.sum(limit**2) + residual_limit**2)
+        means = self._means(problem, entries, self.vectors.right)
+        z = jnp.stack([jnp.sqrt(problem.sizes)[:, None] * means, self._prototypes(entries, self.vectors.left)])
+        residual = self._residual(tick, top) * jnp.sqrt(self.gram.residual)
+        along = (jnp.sum(z * limit) + residual * residual_limit) / size
+        across = jnp.hypot(jnp.linalg.norm(z - along * limit / size), residual - along * residual_limit / size)
+        return 2 * jnp.sin(jnp.arctan2(across, along) / 2)
+
+    def _small_distance(self, tick: Tick, chosen: Any) -> Any:
+        r"""Return the distance to the chosen modes' part of the start, with all digits however small it is.
 
         Z = k L + Q with k the multiplier of the leading chosen mode: Q is small where the distance is.
         """
@@ -257,20 +308,6 @@ class Modal(ClosedForm):
         square = gram.product(unit, unit) - (gram.product(unit, limit) / length) ** 2
         across = size * jnp.sqrt(jnp.maximum(square, 0.0))
         return 2 * jnp.sin(jnp.arctan2(across, factors[lead] * length + along) / 2)
-
-    def _distance_zbar(self, problem: Problem, tick: Tick) -> Any:
-        r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9), in the coordinates $(\sqrt s F, W)$ and R."""
-        factors = tick.signs * jnp.exp(tick.logs - _top(tick.logs))
-        # Balanced: sqrt(N) mu_c is sqrt(s) F_c.
-        features = jnp.sqrt(problem.sizes)[:, None] * self._means(problem, factors, self.vectors.right)
-        z = jnp.stack([features, self._prototypes(factors, self.vectors.left)])
-        unit = jnp.stack([jnp.sqrt(self.ratio) * self.zbar, self.zbar])
-        unit = unit / jnp.linalg.norm(unit)
-        along = jnp.sum(z * unit)
-        across = jnp.hypot(jnp.linalg.norm(z - along * unit), factors[-1] * jnp.sqrt(self.gram.residual))
-        chord = 2 * jnp.sin(jnp.arctan2(across, along) / 2)
-        # Where Zbar is a mode, that way keeps its digits down to underflow.
-        return jnp.where(self.zbar_grows, self._distance(tick, np.arange(len(self.exponents)) == 0), chord)
 
 
 def _top(logs: Any) -> Any:
