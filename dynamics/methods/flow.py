@@ -74,8 +74,7 @@ class Flow(Method):
             stops = sorted({*pieces, *(t for t in kinks if begin < t < end)})
             rise = max(0.0, float(numbers["spectrum"].highest) * span)
             before, roundings = state, 0.0
-            if float(jnp.log(symmetric_norm(numbers, state))) + rise > INTERRUPTIBLE = 500  # steps expected of one compiled call: Ctrl-C waits for no more than about these
-LOG_OVERFLOW[np.dtype(state.features.dtype)]:
+            if float(jnp.log(symmetric_norm(numbers, state))) + rise > LOG_OVERFLOW[np.dtype(state.features.dtype)]:
                 # No solver can step over an overflow; it would shrink its steps for ever.
                 yield Point(jax.tree.map(lambda x: x * np.inf, state), None, error)
                 return

@@ -115,12 +115,16 @@ class Spherical(Scenario):
     def settle(numbers: Numbers, problem: Problem, error: Any, before: State, after: State, interval: Interval) -> Any:
         r"""See `Scenario.settle`, for a flow: $\delta' = -c\cos\theta\,\delta$ with $c = s|g|r^{\nu-2}$.
 
-        The angle only falls, so the cosine at the beginning bounds the growth: near the antipode it is $e^{c\zeta}$.
+        Over the interval it is multiplied by $\sin\theta_1/\sin\theta_0$, at most $1/\sin\theta_0$, and by at most
+        $e^{-c\zeta\cos\theta_0}$, since the angle only falls: near the antipode it grows, near the target it decays.
         """
-        del after
-        angle, log_radius = (part + interval.roundings * numbers["rounding"] for part in error)
-        cos, kappa, _ = _plane(numbers, problem, before, interval.span)
-        return jnp.exp(-kappa * cos) * (angle + (2 - numbers["power"]) * kappa * log_radius), log_radius
+        angle, log_radius = error
+        made = interval.roundings * numbers["rounding"]
+        cos, kappa, sin2 = _plane(numbers, problem, before, interval.span)
+        sin2_after = _plane(numbers, problem, after, interval.span)[2]
+        factor = jnp.minimum(jnp.exp(-kappa * cos), 1 / jnp.sqrt(sin2))
+        from_radius = (2 - numbers["power"]) * kappa * jnp.sqrt(sin2_after) * log_radius
+        return factor * angle + jnp.maximum(1.0, factor) * made + from_radius, log_radius + made
 
     @staticmethod
     def doubt(numbers: Numbers, state: State, error: Any) -> Doubt:
