@@ -20,7 +20,7 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why, leading
+from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why, leading, snap
 from theorems.relax import relaxation
 from theorems.snapshot import Snapshot, centre, log_norm
 
@@ -38,6 +38,40 @@ class Tick(NamedTuple):
     biases: tuple[Any, Any]
 
 
+class Apart(NamedTuple):
+    """What tells classes apart in each mode, rows (r, ...), made outside jit with exact zeros where it is rounding.
+
+    ``prototypes`` and ``means`` (C, p) are centred for Y and X, ``between`` and ``residuals`` (n, p) are the two parts
+    of nc1; of the start too: ``start`` holds the same of H0 (means, between, residuals).
+    """
+
+    prototypes: Any
+    means: Any
+    between: Any
+    residuals: Any
+    start: tuple[Any, Any, Any]
+
+    @classmethod
+    def of(cls, problem: Problem, lift: np.ndarray, right: np.ndarray, start: State) -> Self:
+        """Return the parts of modes with features ``lift`` (n p, r) and prototypes ``right`` (r, C p)."""
+        columns = lift.T.reshape(-1, *start.features.shape)
+        prototypes = right.reshape(-1, *start.prototypes.shape)
+        modes = [_apart(problem, column) for column in columns]
+        return cls(
+            np.stack([snap(centre(part), np.linalg.norm(part)) for part in prototypes]),
+            *(np.stack(parts) for parts in zip(*modes, strict=True)),
+            _apart(problem, np.asarray(start.features)),
+        )
+
+
+def _apart(problem: Problem, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (X, sqrt(n_c) times what nc1 divides by, residuals) of features (n, p), rounding taken as zero."""
+    whole = np.linalg.norm(features)
+    means = np.stack([features[problem.labels == c].mean(axis=0) for c in range(problem.classes)])
+    between = np.sqrt(problem.sizes)[:, None] * centre(means, problem.sizes / problem.samples)
+    return snap(centre(means), whole), snap(between, whole), snap(features - means[problem.labels], whole)
+
+
 class KernelForm(ClosedForm):
     """Base of the kernel solutions, one per clock. ``lift`` (n p, r) is QU; ``right`` (r, C p) is V'."""
 
@@ -52,6 +86,7 @@ class KernelForm(ClosedForm):
     start: State
     falls: Any
     fastest: Any
+    apart: Apart
 
     @classmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
@@ -82,6 +117,7 @@ class KernelForm(ClosedForm):
             start,
             falls,
             np.zeros(len(nu), dtype=bool),
+            Apart.of(problem, lift, right, start),
         )
         if not np.any(nu > 0):
             return form._with(form.fastest, "T = s G'KG is zero: nothing grows exponentially")
@@ -121,53 +157,58 @@ class KernelForm(ClosedForm):
         zeta = experiment.method.zeta(times)
         return Tick(log, c, d, e, falling, fallen, zeta, (np.ones_like(zeta), zeta))
 
-    def _moved(self, tick: Tick) -> tuple[Any, Any, Any]:
-        """Return (log_scale, change of vec H, vec W), the arrays at that scale."""
-        top = jnp.maximum(jnp.max(tick.log), 0.0)
-        lift, shrink = jnp.exp(tick.log - top), jnp.exp(-top)
+    def _coefficients(self, tick: Tick, active: Any = True) -> tuple[Any, Any, Any, Any]:
+        """Return (log, w, y, start): each active mode's part in W and in H, (r,), and of the start, times e^-log."""
+        top = jnp.maximum(jnp.max(jnp.where(active, tick.log, 0.0)), 0.0)
+        lift = jnp.where(active, jnp.exp(jnp.where(active, tick.log, 0.0) - top), 0.0)
         w = jnp.where(self.falls, tick.falling * self.a, tick.c * self.a + tick.d * self.g) * lift
         y = jnp.where(self.falls, tick.fallen * self.a, tick.d * self.a + tick.e * self.g) * lift
-        rest = (self.w_rest + tick.zeta * self.g_rest) * shrink
-        return top, self.lift @ (self.ratio * self.nu * y), w @ self.right + rest
+        return top, w, self.ratio * self.nu * y, jnp.exp(-top)
 
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
-        top, change, w = self._moved(tick)
-        features = self.start.features * jnp.exp(-top) + change.reshape(self.start.features.shape)
+        top, w, y, start = self._coefficients(tick)
+        features = self.start.features * start + (self.lift @ y).reshape(self.start.features.shape)
+        prototypes = w @ self.right + (self.w_rest + tick.zeta * self.g_rest) * start
         biases = tick.biases[0] * self.start.biases + tick.biases[1] * problem.bias_drive()
-        return top, State(features, w.reshape(self.start.prototypes.shape), biases)
+        return top, State(features, prototypes.reshape(self.start.prototypes.shape), biases)
 
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
-        """See `ClosedForm.snapshot`."""
+        """See `ClosedForm.snapshot`: every part at the scale of the largest mode that is active in it."""
         log_scale, state = self.state(problem, tick)
-        means = problem.class_means(state.features)
-        between = jnp.sqrt(problem.sizes)[:, None] * centre(means, problem.sizes / problem.samples)
-        prototypes = centre(state.prototypes)
+        apart, shape = self.apart, self.start.prototypes.shape
+        log_y, w, _, start = self._coefficients(tick, _active(apart.prototypes))
+        rest = centre((self.w_rest + tick.zeta * self.g_rest).reshape(shape)) * start
+        prototypes = jnp.tensordot(w, apart.prototypes, 1) + rest
+        parts = []
+        for modes, of_start in zip(apart[1:4], apart.start, strict=True):
+            log, _, y, start = self._coefficients(tick, _active(modes))
+            parts.append((log, jnp.tensordot(y, modes, 1) + start * of_start))
+        (_, means), (log_b, between), (log_r, residuals) = parts
         return Snapshot(
             log_scale=log_scale,
-            inner=jnp.sum(state.prototypes * self._pulled(tick).reshape(state.prototypes.shape)),
+            inner=jnp.sum(state.prototypes * self._pulled(tick).reshape(shape)),
             squares=(jnp.sum(state.features**2), jnp.sum(state.prototypes**2)),
             biases=state.biases,
             features=state.features,
             log_features=log_scale,
             within=prototypes,
-            log_within=jnp.full(problem.classes, log_scale),
+            log_within=jnp.full(problem.classes, log_y),
             across=jnp.zeros_like(prototypes),
             log_across=-jnp.inf,
-            means=centre(means),
+            means=means,
             prototypes=prototypes,
             sine=jnp.nan,
-            log_residual=log_norm(state.features - means[problem.labels]),
-            log_between=log_norm(between),
+            log_residual=log_norm(residuals) + log_r,
+            log_between=log_norm(between) + log_b,
             distance=self._distance(state),
             distance_zbar=jnp.nan,
         )
 
     def _pulled(self, tick: Tick) -> Any:
         """Return vec(HM') at the scale of the tick: g + V nu (s nu)(d a + e g), by the same modes, not from H."""
-        top = jnp.maximum(jnp.max(tick.log), 0.0)
-        y = jnp.where(self.falls, tick.fallen * self.a, tick.d * self.a + tick.e * self.g) * jnp.exp(tick.log - top)
-        return (self.g_rest + self.g @ self.right) * jnp.exp(-top) + (self.ratio * self.nu**2 * y) @ self.right
+        _, _, y, start = self._coefficients(tick)
+        return (self.g_rest + self.g @ self.right) * start + (self.nu * y) @ self.right
 
     def _distance(self, state: State) -> Any:
         """Return the distance of the metric `distance`: L is removed from Z before the norm is taken."""
@@ -201,3 +242,8 @@ class KernelForm(ClosedForm):
         if not slower:
             return Decay(None, None, "the start lies in its limit: nothing is left to decay")
         return Decay(float((grown[self.fastest].max() - max(slower)) / zeta), "exponential")
+
+
+def _active(modes: Any) -> Any:
+    """Return which modes (r,) have any part at all in an array (r, ...)."""
+    return jnp.any(modes != 0, axis=tuple(range(1, modes.ndim)))

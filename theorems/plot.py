@@ -36,6 +36,7 @@ STYLE: Any = {
     "figure.dpi": 120,
     "svg.hashsalt": "dynamics-sim",
 }
+LOWEST = 1e-150  # a logarithmic panel ends here, and at its inverse
 FLOOR, CEILING = 1e-17, 1e3  # residuals outside are drawn at the edge: zero has no logarithm
 
 
@@ -82,6 +83,9 @@ def _panel(report: Report, upper: Any, lower: Any, name: str, title: str, label:
     lower.set_xlabel("step k" if report.simulation.experiment.method.clock == "step" else "time t")
     if comparison.verdict is Verdict.NOT_COMPARED and not np.isfinite(simulated).any():
         _say(upper, f"not defined:\n{comparison.why}")
+    if logarithmic and np.any(np.nan_to_num(exact) > 0):
+        upper.set_yscale("log")
+        simulated, exact = (np.clip(values, LOWEST, 1 / LOWEST) for values in (simulated, exact))
     upper.plot(times, simulated, color=BLUE, lw=2.2, label="simulation")
     upper.plot(times, exact, color=ORANGE, lw=1.6, ls=(0, (4, 2)), label="exact solution")
     if name == "accuracy":
@@ -89,8 +93,6 @@ def _panel(report: Report, upper: Any, lower: Any, name: str, title: str, label:
         if np.nanmax(np.abs(raw - simulated), initial=0.0) > 0:
             upper.plot(times, raw, color=GREY, lw=0.8, zorder=1, label="simulation, raw logits")
         upper.set_ylim(-0.03, 1.03)
-    if logarithmic and np.any(np.nan_to_num(exact) > 0):
-        upper.set_yscale("log")
     if name == "distance":
         _slope(report, upper)
     _residual(report, upper, lower, name)
@@ -99,6 +101,9 @@ def _panel(report: Report, upper: Any, lower: Any, name: str, title: str, label:
 def _residual(report: Report, upper: Any, lower: Any, name: str) -> None:
     """Draw the gap and its bound below a panel, and shade the times that were not judged."""
     times = report.simulation.times
+    # The limits come first: matplotlib cannot choose any over hundreds of orders of magnitude.
+    lower.set_yscale("log")
+    lower.set_ylim(FLOOR / 3, 1.0)
     with np.errstate(invalid="ignore"):
         lower.semilogy(times, np.clip(report.residuals[name], FLOOR, CEILING), color=GREEN, lw=1.0, label="gap")
         lower.semilogy(
@@ -106,7 +111,6 @@ def _residual(report: Report, upper: Any, lower: Any, name: str) -> None:
         )
     lower.axhline(report.metrics[name].tolerance, color=RED, lw=0.8, label="tolerance")
     lower.set_ylabel("gap", fontsize=8)
-    lower.set_ylim(FLOOR / 3, 1.0)
     lower.set_yticks([1e-16, 1e-12, 1e-8, 1e-4])
     lower.minorticks_off()
     until = report.metrics[name].until

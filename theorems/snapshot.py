@@ -91,7 +91,7 @@ def _collapse(snap: Snapshot) -> dict[str, Any]:
     simplex = (jnp.eye(classes) - 1 / classes) / jnp.sqrt(classes - 1.0)
     return {
         "alignment": cos,
-        "nc1": jnp.exp(2 * (snap.log_residual - snap.log_between)),
+        "nc1": jnp.where(snap.log_between > -jnp.inf, jnp.exp(2 * (snap.log_residual - snap.log_between)), jnp.nan),
         "nc2": jnp.linalg.norm(gram / jnp.linalg.norm(gram) - simplex),
         "nc3": 2 * jnp.sin(jnp.arctan2(sine, cos) / 2),
         "share_prototypes": jnp.linalg.norm(y, axis=1),

@@ -31,7 +31,7 @@ def collapse(problem: Problem, state: State) -> dict[str, Any]:
     simplex = (jnp.eye(classes) - 1 / classes) / jnp.sqrt(classes - 1.0)
     return {
         "alignment": jnp.sum(unit_x * unit_y),
-        "nc1": (residual / between) ** 2,
+        "nc1": jnp.where(between > 0, (residual / between) ** 2, jnp.nan),
         "nc2": jnp.linalg.norm(gram / jnp.linalg.norm(gram) - simplex),
         "nc3": norm(unit_x - unit_y),
         "share_prototypes": jnp.linalg.norm(unit_y, axis=1),

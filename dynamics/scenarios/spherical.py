@@ -105,7 +105,7 @@ class Spherical(Scenario):
         spread = 1 + kappa * kappa * sin2
         pull = (2 - numbers["power"]) * kappa * jnp.sqrt(sin2) / spread
         return (
-            jnp.abs(1 - kappa * cos / spread) * angle + pull * log_radius + 4 * numbers["rounding"],
+            jnp.abs(1 - kappa * cos / spread) * angle + pull * log_radius + 4 * numbers["rounding"] * _turns(state),
             (1 + pull * kappa * jnp.sqrt(sin2)) * log_radius
             + kappa * kappa * jnp.sqrt(sin2) * jnp.abs(cos) / spread * angle
             + 4 * numbers["rounding"],
@@ -124,7 +124,7 @@ class Spherical(Scenario):
         sin2_after = _plane(numbers, problem, after, interval.span)[2]
         factor = jnp.minimum(jnp.exp(-kappa * cos), 1 / jnp.sqrt(sin2))
         from_radius = (2 - numbers["power"]) * kappa * jnp.sqrt(sin2_after) * log_radius
-        return factor * angle + jnp.maximum(1.0, factor) * made + from_radius, log_radius + made
+        return factor * angle + jnp.maximum(1.0, factor) * made * _turns(before) + from_radius, log_radius + made
 
     @staticmethod
     def doubt(numbers: Numbers, state: State, error: Any) -> Doubt:
@@ -135,6 +135,11 @@ class Spherical(Scenario):
         whole = jnp.hypot(jnp.linalg.norm(state.features), jnp.linalg.norm(state.prototypes))
         total = jnp.linalg.norm(features)
         return Doubt(features, total, jnp.zeros(()), total / whole, jnp.sqrt(jnp.mean(angle**2)))
+
+
+def _turns(state: State) -> float:
+    """Return 1, or 0 for p = 1: on a line there is no direction into which rounding could turn a feature."""
+    return float(state.features.shape[1] > 1)
 
 
 def _plane(numbers: Numbers, problem: Problem, state: State, eta: Any) -> tuple[Any, Any, Any]:
