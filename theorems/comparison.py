@@ -155,9 +155,17 @@ def _unit(name: str, simulation: Trajectory, closed_form: Trajectory) -> np.ndar
 def _judge_metric(
     name: str, gap: np.ndarray, error: np.ndarray, tolerance: float, simulation: Trajectory, closed_form: Trajectory
 ) -> Comparison:
-    if not np.isfinite(closed_form.metrics[name]).any():
-        why = closed_form.why.get(name) or simulation.why.get(name) or "its denominator is zero: it is not defined here"
+    exact = np.isfinite(closed_form.metrics[name])
+    named = closed_form.why.get(name) or simulation.why.get(name)
+    judgeable = np.isfinite(simulation.metrics[name]) & (error <= tolerance / 2)
+    lost = np.flatnonzero(judgeable & ~exact)
+    if not exact.any() and (named or not lost[lost > 0].size):
+        why = named or "its denominator is zero: it is not defined here"
         return Comparison(Verdict.NOT_COMPARED, None, None, tolerance, None, 0, why)
+    if lost[lost > 0].size:  # at the start no bound tells a zero denominator from its rounding
+        clock, time = simulation.experiment.method.clock, simulation.times[lost[lost > 0][0]]
+        why = f"the exact solution has no finite value at {clock} {time:g}, where the simulation has one"
+        return Comparison(Verdict.INCONCLUSIVE, None, None, tolerance, None, 0, why)
     judged = np.isfinite(gap) & np.isfinite(error) & (error <= tolerance / 2)
     if not judged[1:].any():
         why = "the simulation's own error is above half the tolerance at every saved time after the start"

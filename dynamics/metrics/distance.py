@@ -23,4 +23,5 @@ def chord(z: Any, limit: Any, parts: int) -> Any:
     along = jnp.sum(z * unit, axis=axis, keepdims=True)
     across = jnp.linalg.norm(z - along * unit, axis=axis, keepdims=True)
     chords = 2 * jnp.sin(jnp.arctan2(across, along) / 2)
-    return jnp.linalg.norm(chords) / jnp.sqrt(parts)
+    directed = jnp.all(jnp.any(z != 0, axis=axis))  # what is zero has no direction
+    return jnp.where(directed, jnp.linalg.norm(chords) / jnp.sqrt(parts), jnp.nan)
