@@ -35,4 +35,4 @@ CONSERVED = 1e-14  # conserved moments, over the largest sum of squares on the p
 SINGULAR = 4e-15  # singular values of order one; measured 2.2e-16
 RATE_MEASURED = 0.01  # promised 1 %: the fit is over a window where faster modes still show; measured 0.65 %
 RATE = 2e-5  # predicted rate against the late slope of the exact distance; measured 2.7e-6 (the next mode's tail)
-EXACT_ROUNDING = 1e-13  # what the exact solution adds to the simulation's error bound: |loss| far below its unit; 3.4e-14
+EXACT_ROUNDING = 1e-13  # what the exact solution adds to the simulation's bound: |loss| far below its unit; 3.4e-14
