@@ -78,8 +78,8 @@ def _losses(frame: Frame, snap: Snapshot) -> dict[str, Any]:
 
 
 def times_exp(value: Any, log: Any) -> Any:
-    """Return value e^log, with 0 e^inf = 0."""
-    return jnp.where(value == 0, 0.0, value * jnp.exp(log))
+    """Return value e^log with 0 e^inf = 0; in two factors, so that it overflows only where the result does."""
+    return jnp.where(value == 0, 0.0, value * jnp.exp(log / 2) * jnp.exp(log / 2))
 
 
 def _collapse(snap: Snapshot) -> dict[str, Any]:
