@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dynamics.errors import unknown
 
@@ -21,15 +21,20 @@ def members(package: str, base: type[Base]) -> dict[str, type[Base]]:
         TypeError: a file of the folder breaks one of these rules.
     """
     found = {}
-    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        member = getattr(importlib.import_module(f"{package}.{info.name}"), "MEMBER", None)
+    for name, member in bindings(package, "MEMBER").items():
         if not (isinstance(member, type) and issubclass(member, base)):
-            raise TypeError(f"{package}.{info.name} must bind MEMBER to a {base.__name__}, but binds {member!r}.")
-        kind = info.name.replace("_", "-")
+            raise TypeError(f"{package}.{name} must bind MEMBER to a {base.__name__}, but binds {member!r}.")
+        kind = name.replace("_", "-")
         if getattr(member, "kind", None) != kind:
-            raise TypeError(f"{package}.{info.name}.MEMBER.kind must be {kind!r}, the name of its file.")
+            raise TypeError(f"{package}.{name}.MEMBER.kind must be {kind!r}, the name of its file.")
         found[kind] = member
     return found
+
+
+def bindings(package: str, name: str) -> dict[str, Any]:
+    """Return what every file of a folder binds to ``name`` (None where it binds nothing), by the file's name."""
+    files = [info.name for info in pkgutil.iter_modules(importlib.import_module(package).__path__)]
+    return {file: getattr(importlib.import_module(f"{package}.{file}"), name, None) for file in files}
 
 
 def choose(package: str, base: type[Base], subject: str, kind: str) -> type[Base]:

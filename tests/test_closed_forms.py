@@ -38,7 +38,7 @@ from dynamics.state import State
 from theorems import modes
 from theorems.closed_form import closed_forms, find
 from theorems.closed_forms import modal
-from theorems.comparison import Verdict
+from theorems.comparison import Agreement
 from theorems.kernel import Tick as KernelTick
 from theorems.relax import Relaxation
 from theorems.spherical import Plane
@@ -396,9 +396,9 @@ UNSTABLE = ("p = 1, spherical",)  # on a line half of the features are antipodal
 def test_an_edge_agrees_as_far_as_the_rounding_allows(edge):
     report = judged(EDGES[edge])
     say(report)
-    assert report.verdict is Verdict.AGREES
+    assert report.verdict is Agreement.AGREES
     for metric, one in report.metrics.items():
-        if one.verdict is Verdict.NOT_COMPARED:
+        if one.verdict is Agreement.NOT_COMPARED:
             assert metric in report.closed_form.why, metric  # a reason is given, never a mere NaN
         elif edge not in UNSTABLE and metric != "distance":  # which falls below its rounding
             assert one.until == EDGES[edge].times()[-1], metric
@@ -432,9 +432,9 @@ def test_features_aligned_or_antipodal_stay(signs, method, tmp_path):
     np.testing.assert_allclose(found, np.broadcast_to(found[0], found.shape), rtol=0, atol=ETF)
     report = judged(experiment)
     say(report)
-    assert report.verdict is not Verdict.DISAGREES
+    assert report.verdict is not Agreement.DISAGREES
     if signs == (1.0,):
-        assert report.metrics["loss"].verdict is Verdict.AGREES
+        assert report.metrics["loss"].verdict is Agreement.AGREES
         assert report.closed_form.decay.predicted is None
 
 
@@ -449,7 +449,7 @@ def test_a_start_inside_the_falling_contrasts_stays_there(method, length, tmp_pa
     experiment = build("unconstrained", method, start=start, eta=eta, points=16, **length)
     report = judged(experiment)
     say(report)
-    assert report.verdict is not Verdict.DISAGREES
+    assert report.verdict is not Agreement.DISAGREES
     sigma = (1 + GAMMA) / (classes * np.sqrt(per_class))
     times = experiment.times()
     fall = -np.sqrt(s) * sigma * eta * times if method == "flow" else times * np.log1p(-np.sqrt(s) * sigma * eta)
@@ -458,7 +458,7 @@ def test_a_start_inside_the_falling_contrasts_stays_there(method, length, tmp_pa
     assert np.isnan(report.closed_form.metrics["distance"]).all()
     assert "distance" in report.closed_form.why
     one = report.metrics["log_norm"]
-    assert one.verdict is Verdict.AGREES
+    assert one.verdict is Agreement.AGREES
     assert 0 < one.until < times[-1]
     assert one.why
     simulated = report.simulation.metrics["log_norm"]

@@ -22,7 +22,7 @@ from dynamics.schedule import Schedule
 from dynamics.simulation import simulate
 from theorems.cli import app
 from theorems.closed_form import ClosedForm
-from theorems.comparison import Verdict, compare
+from theorems.comparison import Agreement, compare
 from theorems.solution import solve
 
 FAMILIES = {
@@ -300,7 +300,7 @@ def test_adding_a_schedule_is_adding_one_file(method):
     )
     assert tomllib.loads(experiment.to_toml())["method"]["later"] == 0.25
     report = compare(simulate(experiment), solve(experiment))
-    assert report.verdict is Verdict.AGREES
+    assert report.verdict is Agreement.AGREES
     spans = {"descent": 30 * 0.1 * 0.625, "flow": 0.1 * (6 * 0.625 - 0.5)}
     assert report.simulation.zeta[-1] == pytest.approx(spans[experiment.method.kind], rel=1e-14)
     with pytest.raises(InputError, match="It belongs to schedule = 'halves'"):

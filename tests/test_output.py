@@ -21,7 +21,7 @@ from dynamics.preparation import prepare
 from dynamics.simulation import simulate
 from dynamics.trajectory import Trajectory
 from theorems.cli import app
-from theorems.comparison import Verdict
+from theorems.comparison import Agreement
 from theorems.output import MARK, atomic_folder
 from theorems.solution import exact_states, solve
 
@@ -270,12 +270,12 @@ def test_the_report_has_the_keys_of_the_contract_and_finite_numbers(result):
         raise AssertionError(f"{name} is no JSON")
 
     report = json.loads((result[0] / "report.json").read_text(), parse_constant=no_constant)
-    assert report["verdict"] in set(Verdict)
+    assert report["verdict"] in set(Agreement)
     assert {"decay_rate", "final", "versions", "device", "dtype", "seconds"} <= set(report)
     assert set(report["metrics"]) == set(METRICS)
     for metric in report["metrics"].values():
         assert {"verdict", "gap", "error", "tolerance", "until", "compared"} <= set(metric)
-        assert metric["verdict"] in set(Verdict)
+        assert metric["verdict"] in set(Agreement)
         assert metric["gap"] is not None or metric["why"]
     assert {"predicted", "measured", "window", "clock", "kind", "why"} <= set(report["decay_rate"])
     assert report["decay_rate"]["clock"] == "zeta"

@@ -25,7 +25,7 @@ import theorems
 from dynamics.precision import exact
 from dynamics.problem import make_problem
 from dynamics.state import State
-from theorems.comparison import Verdict
+from theorems.comparison import Agreement
 from theorems.modes import label_modes
 
 PAIRS = ("unconstrained", "regularized")
@@ -319,7 +319,7 @@ def test_the_gap_is_within_the_error_bound_and_the_rounding_of_the_exact_solutio
         tables = case.experiment.to_dict()
         experiment = dynamics.Experiment.from_dict({**tables, "start": {"seed": seed}})
         report = theorems.compare(dynamics.simulate(experiment), theorems.solve(experiment))
-        assert report.verdict is Verdict.AGREES, seed
+        assert report.verdict is Agreement.AGREES, seed
         for metric, residual in report.residuals.items():
             with np.errstate(invalid="ignore"):
                 excess = residual - report.bounds[metric]

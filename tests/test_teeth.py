@@ -29,7 +29,7 @@ from dynamics.schedule import Schedule
 from theorems import comparison, snapshot, solution
 from theorems.closed_form import ClosedForm, closed_forms, find
 from theorems.closed_forms import anchored, kernel_flow, modal
-from theorems.comparison import Verdict, judge
+from theorems.comparison import Agreement, judge
 
 WRONG = 1.001
 SHIFT = 0.001  # of a logarithm
@@ -74,7 +74,7 @@ class Run:
     def catches(self, harmed) -> bool:
         """Whether a harmed solution is told from the simulation: by a metric, or by the final state."""
         with np.errstate(all="ignore"):
-            if theorems.compare(self.simulation, harmed).verdict is Verdict.DISAGREES:
+            if theorems.compare(self.simulation, harmed).verdict is Agreement.DISAGREES:
                 return True
             ends = [jax.tree.map(lambda part: part[None], run.last[1]) for run in (harmed, self.simulation)]
             return not gap(*ends) <= STEPS_2000
@@ -106,7 +106,7 @@ def test_every_closed_form_is_harmed_below():
 def test_unharmed_it_agrees(kind, runs):
     for run in runs[kind]:
         assert find(run.experiment).kind == kind
-        assert theorems.compare(run.simulation, run.solution).verdict is Verdict.AGREES
+        assert theorems.compare(run.simulation, run.solution).verdict is Agreement.AGREES
         assert not run.catches(run.solution)
 
 
@@ -464,9 +464,9 @@ def test_no_metric_is_judged_blindly(metric, runs):
     column[-1] = column[-1] - 1 / 9 if metric == "accuracy" else column[-1] * WRONG
     wrong = dataclasses.replace(run.simulation, metrics={**run.simulation.metrics, metric: column})
     report = theorems.compare(wrong, run.solution)
-    assert report.metrics[metric].verdict is Verdict.DISAGREES
-    assert report.verdict is Verdict.DISAGREES
-    assert [name for name, one in report.metrics.items() if one.verdict is Verdict.DISAGREES] == [metric]
+    assert report.metrics[metric].verdict is Agreement.DISAGREES
+    assert report.verdict is Agreement.DISAGREES
+    assert [name for name, one in report.metrics.items() if one.verdict is Agreement.DISAGREES] == [metric]
 
 
 @pytest.mark.parametrize("kind", ["unconstrained", "anchored", "spherical", "kernel"])
@@ -489,16 +489,16 @@ def test_a_wrong_rate_fails_its_oracle(kind, monkeypatch):
 @pytest.mark.parametrize(
     ("gap_", "error", "verdict"),
     [
-        (0.5, 0.5, Verdict.AGREES),  # gap + error = tolerance, exactly
-        (0.5 + 1e-12, 0.5, Verdict.INCONCLUSIVE),
-        (1.5, 0.5, Verdict.INCONCLUSIVE),  # gap - error = tolerance, exactly
-        (1.5 + 1e-12, 0.5, Verdict.DISAGREES),
-        (1.0, 0.0, Verdict.AGREES),
-        (np.nextafter(1.0, 2), 0.0, Verdict.DISAGREES),
-        (0.0, np.nan, Verdict.INCONCLUSIVE),
-        (np.nan, 0.0, Verdict.INCONCLUSIVE),
-        (np.inf, 0.0, Verdict.DISAGREES),
-        (0.0, np.inf, Verdict.INCONCLUSIVE),
+        (0.5, 0.5, Agreement.AGREES),  # gap + error = tolerance, exactly
+        (0.5 + 1e-12, 0.5, Agreement.INCONCLUSIVE),
+        (1.5, 0.5, Agreement.INCONCLUSIVE),  # gap - error = tolerance, exactly
+        (1.5 + 1e-12, 0.5, Agreement.DISAGREES),
+        (1.0, 0.0, Agreement.AGREES),
+        (np.nextafter(1.0, 2), 0.0, Agreement.DISAGREES),
+        (0.0, np.nan, Agreement.INCONCLUSIVE),
+        (np.nan, 0.0, Agreement.INCONCLUSIVE),
+        (np.inf, 0.0, Agreement.DISAGREES),
+        (0.0, np.inf, Agreement.INCONCLUSIVE),
     ],
 )
 def test_the_judge_at_its_boundaries(gap_, error, verdict):
@@ -508,12 +508,12 @@ def test_the_judge_at_its_boundaries(gap_, error, verdict):
 def test_one_time_that_disagrees_outweighs_all_others():
     gaps = np.zeros(1000)
     gaps[137] = 2.0
-    assert judge(gaps, np.full(1000, 0.25), 1.0) is Verdict.DISAGREES
-    verdicts = [Verdict.AGREES, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED]
-    assert comparison.overall([*verdicts, Verdict.DISAGREES]) is Verdict.DISAGREES
-    assert comparison.overall(verdicts) is Verdict.INCONCLUSIVE
-    assert comparison.overall([Verdict.AGREES, Verdict.NOT_COMPARED]) is Verdict.AGREES
-    assert comparison.overall([Verdict.NOT_COMPARED]) is Verdict.NOT_COMPARED
+    assert judge(gaps, np.full(1000, 0.25), 1.0) is Agreement.DISAGREES
+    verdicts = [Agreement.AGREES, Agreement.INCONCLUSIVE, Agreement.NOT_COMPARED]
+    assert comparison.overall([*verdicts, Agreement.DISAGREES]) is Agreement.DISAGREES
+    assert comparison.overall(verdicts) is Agreement.INCONCLUSIVE
+    assert comparison.overall([Agreement.AGREES, Agreement.NOT_COMPARED]) is Agreement.AGREES
+    assert comparison.overall([Agreement.NOT_COMPARED]) is Agreement.NOT_COMPARED
 
 
 def altered(run: Run, *, error: Any = None, simulated: Any = None, exact_: Any = None, metric: str = "nc2"):
@@ -534,40 +534,40 @@ def test_a_time_whose_error_is_above_half_the_tolerance_is_not_judged(runs):
     run, half = runs["modal"][0], comparison.TOLERANCE["nc2"] / 2
     above = np.nextafter(half, 1)
     one = altered(run, error=[0, half, half]).metrics["nc2"]
-    assert (one.verdict, one.compared, one.until) == (Verdict.AGREES, 3, 20.0)
+    assert (one.verdict, one.compared, one.until) == (Agreement.AGREES, 3, 20.0)
     one = altered(run, error=[0, half, above]).metrics["nc2"]
-    assert (one.verdict, one.compared, one.until) == (Verdict.AGREES, 2, 10.0)
+    assert (one.verdict, one.compared, one.until) == (Agreement.AGREES, 2, 10.0)
     assert one.why
     # What is not judged may be anything; what is judged may not.
-    assert altered(run, error=[0, half, above], simulated=[0, 0, 1]).metrics["nc2"].verdict is Verdict.AGREES
-    assert altered(run, error=[0, half, half], simulated=[0, 0, 1]).metrics["nc2"].verdict is Verdict.DISAGREES
+    assert altered(run, error=[0, half, above], simulated=[0, 0, 1]).metrics["nc2"].verdict is Agreement.AGREES
+    assert altered(run, error=[0, half, half], simulated=[0, 0, 1]).metrics["nc2"].verdict is Agreement.DISAGREES
     report = altered(run, error=[0, above, above])
-    assert report.metrics["nc2"].verdict is Verdict.INCONCLUSIVE  # nothing after the start is left
+    assert report.metrics["nc2"].verdict is Agreement.INCONCLUSIVE  # nothing after the start is left
     assert report.metrics["nc2"].compared == 0
-    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.verdict is Agreement.INCONCLUSIVE
 
 
 def test_a_gap_between_half_and_the_whole_tolerance_is_inconclusive(runs):
     run, tolerance = runs["modal"][0], comparison.TOLERANCE["nc2"]
     report = altered(run, error=[0, 0.4 * tolerance, 0], simulated=[0, 0.8 * tolerance, 0])
-    assert report.metrics["nc2"].verdict is Verdict.INCONCLUSIVE
-    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.metrics["nc2"].verdict is Agreement.INCONCLUSIVE
+    assert report.verdict is Agreement.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_is_never_taken_for_agreement(value, runs):
     """Neither half may hide behind a NaN: not everywhere, and not at one time, unless a missing hypothesis is named."""
     run, nowhere = runs["modal"][0], [0, 0, 0]
-    assert altered(run, simulated=nowhere).verdict is Verdict.AGREES
+    assert altered(run, simulated=nowhere).verdict is Agreement.AGREES
     for where in ([value, value, value], [0, value, value]):
         report = altered(run, simulated=where)
-        assert report.metrics["nc2"].verdict is not Verdict.AGREES
-        assert report.verdict is not Verdict.AGREES
+        assert report.metrics["nc2"].verdict is not Agreement.AGREES
+        assert report.verdict is not Agreement.AGREES
     for where in ([value, value, value], [0, value, value], [0, 0, value]):
         report = altered(run, exact_=where)
-        assert report.metrics["nc2"].verdict is not Verdict.AGREES, where
-        assert report.verdict is not Verdict.AGREES, where
-    assert altered(run, error=[value, value, value]).verdict is Verdict.INCONCLUSIVE
+        assert report.metrics["nc2"].verdict is not Agreement.AGREES, where
+        assert report.verdict is not Agreement.AGREES, where
+    assert altered(run, error=[value, value, value]).verdict is Agreement.INCONCLUSIVE
 
 
 def test_only_one_simulation_and_one_solution_of_the_same_times_are_compared(runs):
@@ -578,4 +578,4 @@ def test_only_one_simulation_and_one_solution_of_the_same_times_are_compared(run
     later = dataclasses.replace(run.solution, times=run.solution.times + 1)
     with pytest.raises(ValueError, match="same saved times"):
         theorems.compare(run.simulation, later)
-    assert theorems.compare(run.solution, run.simulation).verdict is Verdict.AGREES
+    assert theorems.compare(run.solution, run.simulation).verdict is Agreement.AGREES

@@ -4,11 +4,15 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "Agreement": "theorems.comparison",
+    "Evidence": "theorems.verdict",
+    "Finding": "theorems.verification",
     "Report": "theorems.comparison",
-    "Verdict": "theorems.comparison",
+    "Verdict": "theorems.verdict",
     "compare": "theorems.comparison",
     "exact_states": "theorems.solution",
     "solve": "theorems.solution",
+    "verify": "theorems.verification",
 }
 __all__ = sorted(_HOMES)
 

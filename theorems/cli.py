@@ -59,11 +59,35 @@ def run(
     raise typer.Exit(OK if agrees else DIFFERENT)
 
 
+@app.command()
+def verify(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Exact ids, or what they begin with up to a dot (thm2). None: all."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the findings to this file.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page for readers: FILE.html, or FILE.md.")] = None,
+    strength: Annotated[
+        str | None, typer.Option(help="Only claims judged by this evidence: symbolic, enclosed, numerical or witness.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Master seed of all random cases.")] = 0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the sentences, and what they rest on.")
+    ] = False,
+) -> None:
+    """Judge every claim of the paper against numbers, and show the number that decides."""
+    with _guard():
+        from theorems.verifying import verify_claims
+
+        expected = verify_claims(ids or [], json, report, strength=strength, seed=seed, verbose=verbose)
+    raise typer.Exit(OK if expected else DIFFERENT)
+
+
 @app.command("list")
 def list_(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """List presets, scenarios, methods, schedules, losses and closed forms."""
+    """List presets, scenarios, methods, schedules, losses, closed forms and claims."""
     with _guard():
         from theorems.listing import print_listing
 

@@ -19,7 +19,7 @@ WINDOW_ABOVE_ERROR = 100.0  # a distance below this many times its error is roun
 WINDOW_POINTS = 10
 
 
-class Verdict(StrEnum):
+class Agreement(StrEnum):
     """What a comparison can come to."""
 
     AGREES = "AGREES"
@@ -36,7 +36,7 @@ class Comparison:
     verdict that is not AGREES, or a window that ends early.
     """
 
-    verdict: Verdict
+    verdict: Agreement
     gap: float | None
     error: float | None
     tolerance: float
@@ -61,7 +61,7 @@ class DecayRate:
 class Report:
     """The whole comparison; `to_dict` is what `report.json` holds."""
 
-    verdict: Verdict
+    verdict: Agreement
     metrics: dict[str, Comparison]
     decay_rate: DecayRate
     simulation: Trajectory
@@ -125,21 +125,21 @@ def compare(first: Trajectory, second: Trajectory) -> Report:
     )
 
 
-def overall(verdicts: list[Verdict]) -> Verdict:
+def overall(verdicts: list[Agreement]) -> Agreement:
     """Return the worst verdict of a list: DISAGREES, then INCONCLUSIVE, then AGREES."""
-    for verdict in (Verdict.DISAGREES, Verdict.INCONCLUSIVE, Verdict.AGREES):
+    for verdict in (Agreement.DISAGREES, Agreement.INCONCLUSIVE, Agreement.AGREES):
         if verdict in verdicts:
             return verdict
-    return Verdict.NOT_COMPARED
+    return Agreement.NOT_COMPARED
 
 
-def judge(gap: np.ndarray, error: np.ndarray, tolerance: float) -> Verdict:
+def judge(gap: np.ndarray, error: np.ndarray, tolerance: float) -> Agreement:
     """Return the verdict over judged times: all gap + error <= tolerance, any gap - error > tolerance, or neither."""
     if np.all(gap + error <= tolerance):
-        return Verdict.AGREES
+        return Agreement.AGREES
     if np.any(gap - error > tolerance):
-        return Verdict.DISAGREES
-    return Verdict.INCONCLUSIVE
+        return Agreement.DISAGREES
+    return Agreement.INCONCLUSIVE
 
 
 def _unit(name: str, simulation: Trajectory, closed_form: Trajectory) -> np.ndarray:
@@ -161,17 +161,17 @@ def _judge_metric(
     lost = np.flatnonzero(judgeable & ~exact)
     if not exact.any() and (named or not lost[lost > 0].size):
         why = named or "its denominator is zero: it is not defined here"
-        return Comparison(Verdict.NOT_COMPARED, None, None, tolerance, None, 0, why)
+        return Comparison(Agreement.NOT_COMPARED, None, None, tolerance, None, 0, why)
     if lost[lost > 0].size:  # at the start no bound tells a zero denominator from its rounding
         clock, time = simulation.experiment.method.clock, simulation.times[lost[lost > 0][0]]
         why = f"the exact solution has no finite value at {clock} {time:g}, where the simulation has one"
-        return Comparison(Verdict.INCONCLUSIVE, None, None, tolerance, None, 0, why)
+        return Comparison(Agreement.INCONCLUSIVE, None, None, tolerance, None, 0, why)
     judged = np.isfinite(gap) & np.isfinite(error) & (error <= tolerance / 2)
     if not judged[1:].any():
         why = "the simulation's own error is above half the tolerance at every saved time after the start"
         if simulation.diverged_at is not None:
             why = "the simulation overflows before it can be judged"
-        return Comparison(Verdict.INCONCLUSIVE, None, None, tolerance, None, 0, why)
+        return Comparison(Agreement.INCONCLUSIVE, None, None, tolerance, None, 0, why)
     verdict = judge(gap[judged], error[judged], tolerance)
     last = np.flatnonzero(judged)[-1]
     return Comparison(
@@ -186,10 +186,10 @@ def _judge_metric(
 
 
 def _explain(
-    verdict: Verdict, last: int, gap: np.ndarray, error: np.ndarray, judged: np.ndarray, simulation: Trajectory
+    verdict: Agreement, last: int, gap: np.ndarray, error: np.ndarray, judged: np.ndarray, simulation: Trajectory
 ) -> str | None:
     clock = simulation.experiment.method.clock
-    if verdict is not Verdict.AGREES:
+    if verdict is not Agreement.AGREES:
         worst = np.flatnonzero(judged)[np.argmax((gap + error)[judged])]
         return f"worst at {clock} {simulation.times[worst]:g}"
     if last == len(simulation.times) - 1:

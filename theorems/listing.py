@@ -13,6 +13,7 @@ from dynamics.loss import loss_kinds
 from dynamics.method import methods, schedules
 from dynamics.scenario import scenarios
 from dynamics.table import Table as TomlTable
+from theorems.claim import catalogue
 from theorems.closed_form import closed_forms
 
 
@@ -28,6 +29,7 @@ def listing() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {"presets": {name: {"about": about} for name, about in presets().items()}}
     for family, kinds in families.items():
         found[family] = {kind: {"about": _first_line(member), **_keys(member)} for kind, member in kinds.items()}
+    found["claims"] = {name: {"about": claim.sentence} for name, claim in catalogue().items()}
     return found
 
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -177,3 +177,27 @@ def _final_state(simulation: Trajectory, closed_form: Trajectory) -> dict[str, n
         arrays |= {"H" + suffix: state.features.T, "W" + suffix: state.prototypes.T, "b" + suffix: state.biases}
         arrays["log_scale" + suffix] = np.asarray(log_scale)
     return arrays
+
+
+@contextmanager
+def atomic_file(target: Path, option: str) -> Generator[TextIO]:
+    """Yield a text file beside its final place; rename it on success, remove it on anything else.
+
+    Raises:
+        InputError: the target is a folder, or its folder is missing or cannot be written.
+    """
+    place = target.resolve()
+    if place.is_dir():
+        raise must(option, "be a file", str(target), "It is a folder: name a file inside it.")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{place.name}-unfinished-", dir=place.parent)
+    except OSError as error:
+        raise must(option, "be a file that can be written", str(target), f"({error.strerror})") from None
+    aside = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            yield file
+        aside.chmod(0o666 & ~_umask())
+        aside.replace(place)
+    finally:
+        aside.unlink(missing_ok=True)

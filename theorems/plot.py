@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dynamics.measure import METRICS
-from theorems.comparison import Report, Verdict
+from theorems.comparison import Agreement, Report
 
 # Okabe and Ito's colours: distinguishable by colour-blind readers and in print.
 BLUE, ORANGE, GREEN, GREY, RED = "#0072B2", "#E69F00", "#009E73", "#8A8A8A", "#D55E00"
@@ -81,7 +81,7 @@ def _panel(report: Report, upper: Any, lower: Any, name: str, title: str, label:
     upper.set_ylabel(label)
     upper.tick_params(labelbottom=False)
     lower.set_xlabel("step k" if report.simulation.experiment.method.clock == "step" else "time t")
-    if comparison.verdict is Verdict.NOT_COMPARED and not np.isfinite(simulated).any():
+    if comparison.verdict is Agreement.NOT_COMPARED and not np.isfinite(simulated).any():
         _say(upper, f"not defined:\n{comparison.why}")
     if logarithmic and np.any(np.nan_to_num(exact) > 0):
         upper.set_yscale("log")
@@ -115,7 +115,7 @@ def _residual(report: Report, upper: Any, lower: Any, name: str) -> None:
     lower.minorticks_off()
     until = report.metrics[name].until
     first_lost = until if until is not None else times[0]
-    if report.metrics[name].verdict is not Verdict.NOT_COMPARED and first_lost < times[-1]:
+    if report.metrics[name].verdict is not Agreement.NOT_COMPARED and first_lost < times[-1]:
         for axes in (upper, lower):
             axes.axvspan(first_lost, times[-1], color=GREY, alpha=0.13, lw=0)
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}

@@ -14,15 +14,15 @@ from dynamics.experiment import Experiment, load
 from dynamics.precision import find_device, self_test
 from dynamics.preparation import resolve
 from dynamics.simulation import simulate
-from theorems.comparison import Report, Verdict, compare
+from theorems.comparison import Agreement, Report, compare
 from theorems.output import atomic_folder, write_run
 from theorems.solution import solve
 
 COLOURS = {
-    Verdict.AGREES: "green",
-    Verdict.DISAGREES: "bold red",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.NOT_COMPARED: "dim",
+    Agreement.AGREES: "green",
+    Agreement.DISAGREES: "bold red",
+    Agreement.INCONCLUSIVE: "yellow",
+    Agreement.NOT_COMPARED: "dim",
 }
 DEVICES = ("cpu", "gpu")
 
@@ -54,7 +54,7 @@ def run_experiment(
         write_run(folder.path, experiment, report)
     show(console, report)
     console.print(f"files     {escape(str(_short(folder.published)))}", soft_wrap=True)
-    return report.verdict in (Verdict.AGREES, Verdict.NOT_COMPARED)
+    return report.verdict in (Agreement.AGREES, Agreement.NOT_COMPARED)
 
 
 def describe(experiment: Experiment) -> str:
