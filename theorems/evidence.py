@@ -127,7 +127,7 @@ def _probe(expression: sympy.Expr) -> list[tuple[Point, float]]:
     return found
 
 
-def _value(symbol: sympy.Symbol, index: int, shift: int) -> sympy.Rational:
+def _value(symbol: Any, index: int, shift: int) -> sympy.Rational:
     prime = PRIMES[(index + 5 * shift) % len(PRIMES)]
     if symbol.is_integer:
         return sympy.Integer(3 + (index + shift) % 4)

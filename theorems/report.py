@@ -56,7 +56,7 @@ nav a:hover { text-decoration: underline; }
 .dot { display: inline-block; width: .62em; height: .62em; border-radius: 50%; margin-right: .18em; }
 .dot.SUPPORTED { background: var(--supported); } .dot.REFUTED { background: var(--refuted); border-radius: 0; }
 .dot.INCONCLUSIVE, .dot.INAPPLICABLE { background: var(--open); }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem;
+.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem;
   margin: 0 0 1rem; }
 article { border: 1px solid var(--line); border-left: 5px solid var(--open); border-radius: 4px; padding: .8rem 1rem;
   background: var(--paper); min-width: 0; }
@@ -81,7 +81,7 @@ summary { cursor: pointer; color: var(--soft); font: 15px/1.5 system-ui, sans-se
 figure { margin: .6rem 0 1.2rem; } figure img { width: 100%; max-width: 56rem; height: auto; display: block; }
 figcaption { color: var(--soft); max-width: 46rem; }
 footer { border-top: 1px solid var(--line); color: var(--soft); padding-top: 1rem; padding-bottom: 3rem; }
-@media (max-width: 34rem) { body { font-size: 16px; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; } }
+@media (max-width: 34rem) { body { font-size: 16px; } .formula { font-size: .95em; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; } }
 @media print { nav { display: none; } article { break-inside: avoid; } }
 """
 
@@ -197,23 +197,35 @@ def _entry(result: str, found: list[Finding]) -> str:
 
 
 def _section(result: str, found: list[Finding]) -> str:
-    rows: dict[str, list[Finding]] = {}
-    for one in found:  # x.printed and x.corrected stand side by side
-        aspect = one.claim.id.removesuffix("." + one.claim.form)
-        rows.setdefault(aspect, []).append(one)
-    body = "".join(f'<div class="pair">{"".join(_article(one) for one in ones)}</div>\n' for ones in rows.values())
+    body = "".join(f'<div class="row">{"".join(_article(one) for one in ones)}</div>\n' for ones in _rows(found))
     pictures = "".join(_picture(one.claim) for one in found)
     return f"""<section id="{escape(result)}">
 <h2>{escape(heading(result))}</h2>
-{body}{pictures}{_why(result)}</section>
+{body}{pictures}{_why(result, any(one.verdict is Verdict.REFUTED for one in found))}</section>
 """
+
+
+def _rows(found: list[Finding]) -> list[list[Finding]]:
+    """Return the findings row by row: x.printed beside x.corrected, and what has no such twin together."""
+    aspects: dict[str, list[Finding]] = {}
+    for one in found:
+        aspects.setdefault(one.claim.id.removesuffix("." + one.claim.form), []).append(one)
+    rows: list[list[Finding]] = []
+    alone: list[Finding] = []
+    for ones in aspects.values():
+        if len(ones) == 1:
+            alone += ones
+        else:
+            rows.append(ones)
+    return [*rows, alone] if alone else rows
 
 
 def _article(finding: Finding) -> str:
     claim, evidence = finding.claim, finding.evidence
     source = claim.source if claim.page else "not in the paper"
     unexpected = "" if finding.as_expected else f"<p><b>Not as expected: it must be {claim.expected}.</b></p>"
-    witness = f'<p class="witness">{escape(evidence.witness)}</p>' if evidence.witness else ""
+    shown = evidence.witness and finding.verdict is not Verdict.SUPPORTED
+    witness = f'<p class="witness">{escape(evidence.witness)}</p>' if shown else ""
     facts = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in _facts(finding))
     return f"""<article class="{finding.verdict}" id="{escape(claim.id)}">
 <div class="head"><span class="verdict">{finding.verdict}</span>
@@ -228,7 +240,12 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
     claim, evidence = finding.claim, finding.evidence
     numbers = f"gap {evidence.gap:.2g}, error {evidence.error:.2g}, tolerance {evidence.tolerance:.2g}"
     facts = [("judged against", claim.reference), ("found", f"{numbers}; cases examined: {finding.cases}")]
-    facts += [(f"without “{one.hypothesis}”", f"{one.verdict}: {SURVIVES[one.conclusion]}") for one in finding.broken]
+    if evidence.witness and finding.verdict is Verdict.SUPPORTED:
+        facts.append(("worst case", evidence.witness))
+    facts += [
+        ("hypothesis", f"{one.hypothesis}. Broken: {one.verdict}; {SURVIVES[one.conclusion]}.")
+        for one in finding.broken
+    ]
     if claim.lever:
         facts.append(("refuted if moved", claim.lever.what))
     elif claim.repair:
@@ -238,7 +255,7 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
     return facts
 
 
-def _why(result: str) -> str:
+def _why(result: str, shown: bool) -> str:
     """Return a result's documentation below its first line: text as paragraphs, indented formulas as they are."""
     _, _, text = (inspect.getdoc(results()[result]) or "").partition("\n")
     blocks = [block for block in text.split("\n\n") if block.strip()]
@@ -248,7 +265,8 @@ def _why(result: str) -> str:
         else f"<p>{escape(block)}</p>"
         for block in blocks
     )
-    return f'<details class="why"><summary>Notation, and why</summary>{body}</details>\n' if body else ""
+    opened = " open" if shown else ""
+    return f'<details class="why"{opened}><summary>Notation, and why</summary>{body}</details>\n' if body else ""
 
 
 def _picture(claim: Claim) -> str:
