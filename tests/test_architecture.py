@@ -62,7 +62,8 @@ def test_help_and_list_of_commands_do_not_import_jax():
         "import sys; from typer.testing import CliRunner; import dynamics, theorems; from theorems.cli import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0\n"
-        "heavy = {'jax', 'numpy', 'scipy', 'matplotlib', 'pydantic', 'xarray'} & set(sys.modules)\n"
+        "assert CliRunner().invoke(app, ['verify', '--help']).exit_code == 0\n"
+        "heavy = {'jax', 'numpy', 'scipy', 'matplotlib', 'pydantic', 'xarray', 'sympy', 'flint'} & set(sys.modules)\n"
         "assert heavy <= {'pydantic'}, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
@@ -70,7 +71,7 @@ def test_help_and_list_of_commands_do_not_import_jax():
 
 def test_help_names_every_command():
     text = CliRunner().invoke(app, ["--help"]).output
-    assert all(word in text for word in ("run", "list"))
+    assert all(word in text for word in ("run", "verify", "list"))
 
 
 SIX = [

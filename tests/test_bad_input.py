@@ -581,10 +581,10 @@ def test_what_shows_only_while_simulating_leaves_nothing_either(tmp_path, monkey
 
 
 def test_an_unknown_command_is_answered_with_the_list():
-    for word, hint in (("verify", ""), ("rum", "Did you mean 'run'?")):
+    for word, hint in (("sweep", ""), ("rum", "Did you mean 'run'?"), ("verfy", "Did you mean 'verify'?")):
         result = CliRunner().invoke(app, [word])
         assert result.exit_code == 2
-        assert_names(one_sentence(result.output), "the command must be one of list, run", repr(word), hint)
+        assert_names(one_sentence(result.output), "the command must be one of list, run, verify", repr(word), hint)
 
 
 @pytest.mark.parametrize("arguments", [["--bogus"], ["paper", "another"], ["--out"], ["--set"]], ids=" ".join)
@@ -615,7 +615,8 @@ PROCESSES = {
     "no TOML": (["run", "broken.toml"], "broken.toml must be a TOML file"),
     "a bad value": (["run", "--set", "method.eta=-1"], "method.eta must be > 0, but is -1"),
     "a place that cannot be written": (["run", *options(TINY), "--out", "broken.toml/sub"], "that can be written"),
-    "a command of later": (["verify"], "the command must be one of"),
+    "a command of later": (["sweep"], "the command must be one of"),
+    "a claim that is none": (["verify", "thm99"], "the claim must be one of"),
 }
 
 

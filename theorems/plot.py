@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 from dynamics.measure import METRICS
 from theorems.comparison import Agreement, Report
+from theorems.style import BLUE, GREEN, GREY, ORANGE, RED, STYLE
 
-# Okabe and Ito's colours: distinguishable by colour-blind readers and in print.
-BLUE, ORANGE, GREEN, GREY, RED = "#0072B2", "#E69F00", "#009E73", "#8A8A8A", "#D55E00"
 PANELS = (
     ("log_norm", "norm", r"$\ln\,|(H, W)|_F$", False),
     ("log_abs_loss", "loss", r"$\ln\,|\mathrm{loss}|$", False),
@@ -23,19 +22,6 @@ PANELS = (
     ("nc2", "NC2: distance to a simplex ETF", "NC2", True),
     ("nc3", "NC3: self-duality", "NC3", True),
 )
-STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "figure.dpi": 120,
-    "svg.hashsalt": "dynamics-sim",
-}
 LOWEST = 1e-150  # a logarithmic panel ends here, and at its inverse
 FLOOR, CEILING = 1e-17, 1e3  # residuals outside are drawn at the edge: zero has no logarithm
 

@@ -14,7 +14,7 @@ from latex2mathml.converter import convert
 from matplotlib.figure import Figure
 
 from theorems.claim import Claim, results
-from theorems.plot import STYLE
+from theorems.style import STYLE
 from theorems.verdict import Verdict
 from theorems.verification import Finding
 
@@ -81,7 +81,8 @@ summary { cursor: pointer; color: var(--soft); font: 15px/1.5 system-ui, sans-se
 figure { margin: .6rem 0 1.2rem; } figure img { width: 100%; max-width: 56rem; height: auto; display: block; }
 figcaption { color: var(--soft); max-width: 46rem; }
 footer { border-top: 1px solid var(--line); color: var(--soft); padding-top: 1rem; padding-bottom: 3rem; }
-@media (max-width: 34rem) { body { font-size: 16px; } .formula { font-size: .95em; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; } }
+@media (max-width: 34rem) { body { font-size: 16px; } .formula { font-size: .95em; }
+  dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; } }
 @media print { nav { display: none; } article { break-inside: avoid; } }
 """
 
