@@ -1,0 +1,145 @@
+r"""Eq. (69): the two scalars by which a subspace moves under decay.
+
+Notation: S = [[-lambda1 zeta1, sigma zeta1], [sigma zeta2, -lambda2 zeta2]] with eigenvalues theta1 <= theta2, and
+(a, b)' = exp(S) (1, 1)'. In units of zeta2, with zeta1 = s zeta2, the eigenvalues are w1 and w2.
+
+Why the printed b fails: its e^theta1 term has lambda1 zeta1 + theta1 with the wrong sign, so b does not start at 1:
+b(0+) = (s lambda1 - lambda2)/(w2 - w1). At S = [[-1, 1], [1, -1]] the vector (1, 1) is in the kernel, so b = 1 at all
+times; the printed b is 1 - e^(-2 zeta). Eq. (75) repeats the sign. The limits of Corollary 5 only use the e^theta2 term
+and are not affected.
+
+Why the repaired b holds: a and b start at 1 and satisfy (a, b)' = (a, b) S'. The eigenvalues are free of roots in
+f = w2 + s lambda1, which is positive for sigma != 0 and can be any positive number: w1 = -s lambda1 - s sigma^2/f, and
+lambda2 = s lambda1 - f + s sigma^2/f.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy import Matrix, eye, sqrt, symbols
+
+from theorems.claim import MOVED, REVERSED, Change, Claim, Hypothesis
+from theorems.evidence import counterexample, symbolic
+from theorems.verdict import Evidence, Strength, Verdict
+
+Scalar = Any
+S, F = symbols("s f", positive=True)
+SIGMA = symbols("sigma", real=True, nonzero=True)
+L1 = symbols("lambda1", real=True)
+
+
+@dataclass(frozen=True)
+class System:
+    """S per unit of zeta2, with its eigenvalues w1 <= w2 per unit of zeta2."""
+
+    sigma: Scalar
+    ratio: Scalar
+    decay_h: Scalar
+    decay_w: Scalar
+    w1: Scalar
+    w2: Scalar
+
+    @property
+    def matrix(self) -> Matrix:
+        """S at zeta2 = 1, zeta1 = s."""
+        return Matrix([[-self.decay_h * self.ratio, self.sigma * self.ratio], [self.sigma, -self.decay_w]])
+
+
+def concrete(sigma: Scalar, ratio: Scalar, decay_h: Scalar, decay_w: Scalar) -> System:
+    """Return a system of given numbers, with the eigenvalues of eq. (66)."""
+    trace, root = ratio * decay_h + decay_w, sqrt((ratio * decay_h - decay_w) ** 2 + 4 * sigma**2 * ratio)
+    return System(sigma, ratio, decay_h, decay_w, (-trace - root) / 2, (-trace + root) / 2)
+
+
+ANY = System(SIGMA, S, L1, S * L1 - F + S * SIGMA**2 / F, -S * L1 - S * SIGMA**2 / F, F - S * L1)  # all with sigma != 0
+UNIT = concrete(*map(sympy.Integer, (1, 1, 1, 1)))
+
+
+def scalars(system: System, sign: Scalar, scale: Scalar) -> list[Matrix]:
+    """Return (a, b) of eq. (69) without the 1/(theta2 - theta1): the factors of e^theta1 and of e^theta2.
+
+    ``sign`` is that of lambda1 zeta1 + theta1 in the e^theta1 term of b, 1 as printed; ``scale`` is on its sigma.
+    """
+    own, other, coupled = system.w1 + system.ratio * system.decay_h, system.w2, system.ratio * system.sigma
+    grown = Matrix([coupled - own, other + system.ratio * system.decay_h + system.sigma])
+    fallen = Matrix([-(coupled - system.ratio * system.decay_h - other), sign * own - scale * system.sigma])
+    return [fallen, grown]
+
+
+def b_printed(case: System, x: float) -> Evidence:
+    """Judge the printed b: by SymPy's matrix exponential where the case is concrete, else by its equation."""
+    sign = sympy.nsimplify(x)
+    if case is ANY:
+        return _moves(case, sign, sympy.Integer(1))
+    fallen, grown = scalars(case, sign, sympy.Integer(1))
+    formula = (fallen[1] * sympy.exp(case.w1) + grown[1] * sympy.exp(case.w2)) / (case.w2 - case.w1)
+    off = sympy.expand((formula - (case.matrix.exp() * Matrix([1, 1]))[1]).rewrite(sympy.exp))
+    text = "sigma = s = lambda1 = lambda2 = zeta2 = 1: S (1, 1)' = 0, so b = 1; the printed b is 1 - e^-2"
+    return counterexample(off, text)
+
+
+def b_cases(rng: np.random.Generator, x: float) -> Iterable[System]:
+    """Yield one system by hand, and all systems."""
+    return (UNIT, ANY)
+
+
+def b_corrected(case: System, x: float) -> Evidence:
+    """Judge a and the repaired b; ``x`` scales sigma in the e^theta1 term of b."""
+    return _moves(case, sympy.Integer(-1), sympy.nsimplify(x))
+
+
+def _moves(system: System, sign: Scalar, scale: Scalar) -> Evidence:
+    """Judge (a, b)' = S (a, b) for each exponential, and a = b = 1 at zeta2 = 0."""
+    factors, gap = scalars(system, sign, scale), system.w2 - system.w1
+    if gap == 0:
+        return Evidence(math.nan, 0.0, 0.0, Strength.SYMBOLIC, "0/0: theta1 = theta2")
+    moves = [(w * eye(2) - system.matrix) * one for one, w in zip(factors, (system.w1, system.w2), strict=True)]
+    start = (factors[0] + factors[1]) / gap - Matrix([1, 1])
+    return symbolic(*moves, start.applyfunc(sympy.cancel))
+
+
+NONZERO = Hypothesis(
+    "sigma is not 0",
+    holds=lambda case: sympy.sympify(case.sigma).is_nonzero,
+    broken=lambda rng: concrete(*map(sympy.Integer, (0, 1, 1, 1))),
+)
+
+CLAIMS = (
+    Claim(
+        id="eq69.b.printed",
+        sentence="For sigma != 0 the prototypes' scalar b, the second entry of exp(S) (1, 1)', is the printed one.",
+        formula=r"b = \frac{e^{\theta_2}}{\theta_2-\theta_1}\left((\lambda_1\zeta_1+\theta_2+\sigma\zeta_2)"
+        r"+(\lambda_1\zeta_1+\theta_1-\sigma\zeta_2)e^{\theta_1-\theta_2}\right)",
+        source="Proof of Theorem 4, eq. (69), repeated in (75), p. 32 and 34",
+        page=32,
+        form="printed",
+        expected=Verdict.REFUTED,
+        strength=Strength.WITNESS,
+        reference="SymPy's exponential of the 2 x 2 matrix",
+        check=b_printed,
+        cases=b_cases,
+        repair=Change("the sign of lambda1 zeta1 + theta1 in the e^theta1 term", REVERSED),
+        hypotheses=(NONZERO,),
+    ),
+    Claim(
+        id="eq69.b.corrected",
+        sentence="For sigma != 0, any decays and any positive zeta1, zeta2, the scalar a is the printed one, and b the "
+        "printed one with the sign of lambda1 zeta1 + theta1 in the e^theta1 term reversed; both start at 1.",
+        formula=r"b = \frac{e^{\theta_2}}{\theta_2-\theta_1}\left((\lambda_1\zeta_1+\theta_2+\sigma\zeta_2)"
+        r"-(\lambda_1\zeta_1+\theta_1+\sigma\zeta_2)e^{\theta_1-\theta_2}\right)",
+        source="Proof of Theorem 4, eq. (69), p. 32",
+        page=32,
+        form="corrected",
+        expected=Verdict.SUPPORTED,
+        strength=Strength.SYMBOLIC,
+        reference="what defines a and b: (a, b)' = S (a, b) from (1, 1), for all sigma, s, lambda1, lambda2",
+        check=b_corrected,
+        cases=lambda rng, x: (ANY,),
+        lever=Change("sigma in the e^theta1 term of b", MOVED),
+        hypotheses=(NONZERO,),
+    ),
+)
