@@ -143,23 +143,22 @@ def test_weaker_evidence_than_stated_is_not_as_expected():
     assert examine(toy(cases=lambda rng, x: [])).verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"lever": None},
-        {"repair": Change("x", 2)},
-        {"no_repair": "why"},
-        {"form": "printd"},
-        {"expected": Verdict.REFUTED},
-        {"expected": Verdict.REFUTED, "lever": None},
-        {"expected": Verdict.REFUTED, "lever": None, "repair": Change("x", 2), "no_repair": "why"},
-        {"hypotheses": (Hypothesis("unbreakable", lambda n: True),)},
-    ],
-    ids=str,
-)
-def test_a_claim_that_could_not_be_tested_is_refused(more):
+UNTESTABLE = {
+    "no lever": {"lever": None},
+    "a repair too": {"repair": Change("x", 2)},
+    "a reason for no repair": {"no_repair": "why"},
+    "an unknown form": {"form": "printd"},
+    "refuted with a lever": {"expected": Verdict.REFUTED},
+    "refuted without a repair": {"expected": Verdict.REFUTED, "lever": None},
+    "both": {"expected": Verdict.REFUTED, "lever": None, "repair": Change("x", 2), "no_repair": "why"},
+    "a hypothesis that cannot be broken": {"hypotheses": (Hypothesis("unbreakable", lambda n: True),)},
+}
+
+
+@pytest.mark.parametrize("case", UNTESTABLE)
+def test_a_claim_that_could_not_be_tested_is_refused(case):
     with pytest.raises(ValueError, match=r"toy\.double"):
-        toy(**more)
+        toy(**UNTESTABLE[case])
 
 
 def test_a_claim_has_a_stream_of_its_own():

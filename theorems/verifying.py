@@ -98,7 +98,7 @@ def _judge(console: Console, claims: list[Claim], seed: int, verbose: bool) -> l
                 return
             if claim.result != result:
                 result = claim.result
-                console.print(f"[bold]{escape(heading(result))}[/]")
+                console.print(f"[bold]{escape(heading(result))}[/]", soft_wrap=True)
             _row(console, finding, width, verbose)
             bar.advance(task)
 
