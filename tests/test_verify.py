@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 import theorems
 from dynamics.errors import InputError
 from theorems import claim as claim_module
-from theorems.claim import MOVED, Change, Claim, Hypothesis, catalogue, results
+from theorems.claim import MOVED, REVERSED, Change, Claim, Hypothesis, catalogue, results
 from theorems.cli import app
 from theorems.evidence import measured
-from theorems.report import html_page, verdict_table
+from theorems.report import html_page, prose, verdict_table
 from theorems.verdict import Strength, Verdict
 from theorems.verification import examine, stream
 
@@ -69,7 +69,7 @@ def test_the_lever_breaks_it_and_the_repair_mends_it(name):
     wanted = Verdict.REFUTED if claim.expected is Verdict.SUPPORTED else Verdict.SUPPORTED
     assert finding.verdict is wanted, finding
     if claim.lever:
-        assert claim.lever.to / claim.lever.stated in (MOVED, -1.0), "0.1 %, or reversed"
+        assert claim.lever.to / claim.lever.stated in (MOVED, 2 - MOVED, REVERSED), "0.1 %, or reversed"
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -308,6 +308,21 @@ def test_the_page_needs_nothing_but_itself():
     assert set(CLAIMS) <= set(page.ids) and len(page.ids) == len(set(page.ids))
     assert "url(" not in text and "@import" not in text
     assert text.count("<img") == sum(claim.picture is not None for claim in CLAIMS.values()) >= 5
+
+
+@pytest.mark.parametrize(
+    ("plain", "shown"),
+    [
+        ("lambda2 >= 0", "λ<sub>2</sub> ≥ 0"),
+        ("eta1 = s eta2, beta", "η<sub>1</sub> = s η<sub>2</sub>, β"),
+        ("h_{i,c} and n_c^(-1/2)", "h<sub>i,c</sub> and n<sub>c</sub><sup>(-1/2)</sup>"),
+        ("Z_pi != 0 < 1", "Z<sub>π</sub> ≠ 0 &lt; 1"),
+        ("meta, theta.py, C^2", "meta, θ.py, C<sup>2</sup>"),
+        ("<script>", "&lt;script&gt;"),
+    ],
+)
+def test_formulas_in_plain_text_are_set(plain, shown):
+    assert prose(plain) == shown
 
 
 def test_the_table_beside_the_code_is_current():

@@ -3,8 +3,9 @@
 import base64
 import inspect
 import io
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +37,11 @@ SURVIVES = {
     Verdict.INCONCLUSIVE: "not decided there",
 }
 FIGURE = (7.2, 3.3)  # inches
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
+    "kappa": "κ", "lambda": "λ", "mu": "μ", "pi": "π", "rho": "ρ", "sigma": "σ", "phi": "φ", "psi": "ψ", "omega": "ω",
+}  # fmt: skip
+SIGNS = {"&lt;=&gt;": "⇔", "&gt;=": "≥", "&lt;=": "≤", "!=": "≠", " -&gt; ": " → ", "+-": "±"}
 STYLESHEET = """
 :root { --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --shade: #f6f8fa;
   --supported: #0b6b50; --refuted: #b3261e; --open: #8a5a00; }
@@ -67,7 +73,8 @@ article.REFUTED { border-left-color: var(--refuted); }
 .verdict { font-weight: 700; letter-spacing: .03em; }
 .SUPPORTED .verdict { color: var(--supported); } .REFUTED .verdict { color: var(--refuted); }
 .INCONCLUSIVE .verdict, .INAPPLICABLE .verdict { color: var(--open); }
-.formula { overflow-x: auto; overflow-y: hidden; margin: .6rem 0; padding: .3rem 0; font-size: 1.08em; }
+.formula { overflow-x: auto; overflow-y: hidden; margin: .6rem 0; padding: .3rem 0; }
+sub, sup { font-size: .72em; line-height: 0; }
 p { margin: .5rem 0; }
 .witness { background: var(--shade); border-radius: 4px; padding: .5rem .8rem; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .9rem; margin: .6rem 0 0;
@@ -173,6 +180,28 @@ def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
+def prose(text: str) -> str:
+    """Return plain text as HTML, with the letters and signs that formulas in it spell out: lambda2 >= 0 as λ₂ ≥ 0."""
+    shown = escape(text)
+    for spelt, sign in SIGNS.items():
+        shown = shown.replace(spelt, sign)
+    names = "|".join(GREEK)
+    shown = re.sub(rf"(?<![A-Za-z.])({names})(\d|\*)?(?![A-Za-z])", _greek, shown)
+    shown = re.sub(r"(?<=[A-Za-z0-9)\u0370-\u03ff])_(\{[^{}]*\}|[A-Za-z0-9\u0370-\u03ff]+)", _script("sub"), shown)
+    return re.sub(
+        r"(?<=[A-Za-z0-9)>\u0370-\u03ff])\^(\([^()]*\)|\{[^{}]*\}|-?[A-Za-z0-9.]+|[+-])", _script("sup"), shown
+    )
+
+
+def _greek(found: re.Match[str]) -> str:
+    letter, mark = GREEK[found[1]], found[2] or ""
+    return letter + (f"<sub>{mark}</sub>" if mark.isdigit() else mark)
+
+
+def _script(tag: str) -> Callable[[re.Match[str]], str]:
+    return lambda found: f"<{tag}>{found[1].strip('{}')}</{tag}>"
+
+
 def _counts(found: list[Finding]) -> str:
     verdicts = Counter(str(one.verdict) for one in found)
     strengths = Counter(str(one.evidence.strength) for one in found)
@@ -194,14 +223,14 @@ def _entry(result: str, found: list[Finding]) -> str:
     dots = "".join(
         f'<span class="dot {one.verdict}" title="{escape(one.claim.id)}: {one.verdict}"></span>' for one in found
     )
-    return f'<a href="#{escape(result)}">{dots} {escape(heading(result))}</a>\n'
+    return f'<a href="#about-{escape(result)}">{dots} {prose(heading(result))}</a>\n'
 
 
 def _section(result: str, found: list[Finding]) -> str:
     body = "".join(f'<div class="row">{"".join(_article(one) for one in ones)}</div>\n' for ones in _rows(found))
     pictures = "".join(_picture(one.claim) for one in found)
-    return f"""<section id="{escape(result)}">
-<h2>{escape(heading(result))}</h2>
+    return f"""<section id="about-{escape(result)}">
+<h2>{prose(heading(result))}</h2>
 {body}{pictures}{_why(result, any(one.verdict is Verdict.REFUTED for one in found))}</section>
 """
 
@@ -226,12 +255,12 @@ def _article(finding: Finding) -> str:
     source = claim.source if claim.page else "not in the paper"
     unexpected = "" if finding.as_expected else f"<p><b>Not as expected: it must be {claim.expected}.</b></p>"
     shown = evidence.witness and finding.verdict is not Verdict.SUPPORTED
-    witness = f'<p class="witness">{escape(evidence.witness)}</p>' if shown else ""
-    facts = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in _facts(finding))
+    witness = f'<p class="witness">{prose(evidence.witness)}</p>' if shown else ""
+    facts = "".join(f"<dt>{name}</dt><dd>{prose(value)}</dd>" for name, value in _facts(finding))
     return f"""<article class="{finding.verdict}" id="{escape(claim.id)}">
 <div class="head"><span class="verdict">{finding.verdict}</span>
 <span>{claim.form}</span><span>{evidence.strength}</span><span>{escape(source)}</span><code>{escape(claim.id)}</code></div>
-{unexpected}<p>{escape(claim.sentence)}</p>
+{unexpected}<p>{prose(claim.sentence)}</p>
 <div class="formula">{convert(claim.formula, display="block")}</div>
 {witness}<dl>{facts}</dl>
 </article>"""
@@ -242,7 +271,7 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
     numbers = f"gap {evidence.gap:.2g}, error {evidence.error:.2g}, tolerance {evidence.tolerance:.2g}"
     facts = [("judged against", claim.reference), ("found", f"{numbers}; cases examined: {finding.cases}")]
     if evidence.witness and finding.verdict is Verdict.SUPPORTED:
-        facts.append(("worst case", evidence.witness))
+        facts.append(("in detail", evidence.witness))
     facts += [
         ("hypothesis", f"{one.hypothesis}. Broken: {one.verdict}; {SURVIVES[one.conclusion]}.")
         for one in finding.broken
@@ -263,7 +292,7 @@ def _why(result: str, shown: bool) -> str:
     body = "".join(
         f"<pre>{escape(inspect.cleandoc(block))}</pre>"
         if block.lstrip("\n").startswith("    ")
-        else f"<p>{escape(block)}</p>"
+        else f"<p>{prose(block)}</p>"
         for block in blocks
     )
     opened = " open" if shown else ""
@@ -274,11 +303,12 @@ def _picture(claim: Claim) -> str:
     """Return a claim's picture inside the page, its caption the first line of what draws it."""
     if claim.picture is None:
         return ""
-    caption = escape((inspect.getdoc(claim.picture) or claim.id).partition("\n\n")[0].replace("\n", " "))
+    text = (inspect.getdoc(claim.picture) or claim.id).partition("\n\n")[0].replace("\n", " ").removeprefix("Draw ")
+    caption = text[0].upper() + text[1:]
     with mpl.rc_context(STYLE):
         figure, image = Figure(figsize=FIGURE, layout="constrained"), io.BytesIO()
         claim.picture(figure)
         figure.savefig(image, format="svg", metadata={"Date": None})
     data = base64.b64encode(image.getvalue()).decode()
     source = f"data:image/svg+xml;base64,{data}"
-    return f'<figure><img alt="{caption}" src="{source}"><figcaption>{caption}</figcaption></figure>\n'
+    return f'<figure><img alt="{escape(caption)}" src="{source}"><figcaption>{prose(caption)}</figcaption></figure>\n'
