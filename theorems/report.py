@@ -41,7 +41,10 @@ GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
     "kappa": "κ", "lambda": "λ", "mu": "μ", "pi": "π", "rho": "ρ", "sigma": "σ", "phi": "φ", "psi": "ψ", "omega": "ω",
 }  # fmt: skip
-SIGNS = {"&lt;=&gt;": "⇔", "&gt;=": "≥", "&lt;=": "≤", "!=": "≠", " -&gt; ": " → ", "+-": "±"}
+SIGNS = {
+    "&lt;=&gt;": "⇔", "&gt;=": "≥", "&lt;=": "≤", "!=": "≠", " -&gt; ": " → ", "+-": "±",
+    "sqrt ": "√", "sqrt(": "√(", " (x) ": " ⊗ ", "h~": "h̃", "Zbar": "Z̄",
+}  # fmt: skip
 STYLESHEET = """
 :root { --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --shade: #f6f8fa;
   --supported: #0b6b50; --refuted: #b3261e; --open: #8a5a00; }
