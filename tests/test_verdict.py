@@ -8,7 +8,17 @@ from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theorems.evidence import both, counterexample, enclosed, enclosed_at_most, measured, never_negative, symbolic
+from theorems import balls
+from theorems.evidence import (
+    both,
+    counterexample,
+    enclosed,
+    enclosed_at_most,
+    measured,
+    never_negative,
+    positive,
+    symbolic,
+)
 from theorems.verdict import Evidence, Strength, Verdict, decisive, judge
 
 X, Y = sympy.symbols("x y", positive=True)
@@ -82,6 +92,19 @@ def test_one_counterexample_decides_and_nothing_is_not_enough():
         (never_negative(X - Y), Verdict.REFUTED),
         (never_negative(-X), Verdict.REFUTED),
         (never_negative(X**2 - X * Y + Y**2), Verdict.INCONCLUSIVE),  # true, but not by signs
+        (never_negative(X - X), Verdict.SUPPORTED),
+        (never_negative(sympy.nan), Verdict.INCONCLUSIVE),
+        (never_negative(X, sympy.zoo, Y), Verdict.INCONCLUSIVE),
+        (never_negative(sympy.oo), Verdict.INCONCLUSIVE),
+        (never_negative(1 / ((X + 1) * Y - X * Y - Y)), Verdict.INCONCLUSIVE),  # 1/0, seen only after expansion
+        # One counterexample refutes, whatever is not known of the others.
+        (never_negative(sympy.nan, X**2 - X * Y + Y**2, -X), Verdict.REFUTED),
+        (positive((X + Y) ** 2, sympy.Matrix([[X / (1 + Y), 1]])), Verdict.SUPPORTED),
+        (positive(X, (X + 1) * Y - X * Y - Y), Verdict.REFUTED),  # zero, seen only after expansion
+        (positive(X - Y), Verdict.REFUTED),
+        (positive((X - Y) ** 2), Verdict.INCONCLUSIVE),  # zero at X = Y, where no probe is
+        (positive(sympy.nan), Verdict.INCONCLUSIVE),
+        (positive(X**2 - X * Y + Y**2, 0), Verdict.REFUTED),
         (enclosed(arb("0 +/- 1e-30"), 1e-20), Verdict.SUPPORTED),
         (enclosed(arb("1e-3 +/- 1e-30"), 1e-20), Verdict.REFUTED),
         (enclosed(arb("0 +/- 1"), 1e-20), Verdict.INCONCLUSIVE),
@@ -100,6 +123,25 @@ def test_one_counterexample_decides_and_nothing_is_not_enough():
 )
 def test_evidence_of_every_strength(evidence, verdict):
     assert judge(evidence) is verdict
+
+
+@pytest.mark.parametrize("judged", [never_negative, positive])
+def test_a_witness_says_what_was_found(judged):
+    assert judged(X - Y).witness.endswith("< 0")
+    undecided = judged(X**2 - X * Y + Y**2)
+    assert math.isnan(undecided.gap)
+    assert "<" not in undecided.witness
+    assert "smallest value found" in undecided.witness
+    assert judged(sympy.zoo).witness == "an expression is zoo"
+
+
+def test_a_root_of_balls_around_zero():
+    near = balls.root(arb("0 +/- 1e-30"))
+    assert near.contains(0)
+    assert 1e-15 <= near.upper() < 3e-15  # a whole ball around 0 encloses [0, 1e-15]
+    assert balls.root(arb(0)) == 0
+    assert balls.root(arb(4)) == 2
+    assert not balls.root(arb("-1 +/- 0.1")).is_finite()
 
 
 def test_ball_arithmetic_is_left_as_it_was():

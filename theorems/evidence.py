@@ -13,6 +13,7 @@ PROBES = 6  # rational points at which an expression that SymPy does not settle 
 DIGITS = 40
 NEGLIGIBLE = 1e-25  # at DIGITS digits a value below this may be zero: nothing is known then
 Point = dict[Any, Any]  # symbol: rational value
+UNDEFINED = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59)
 
 
@@ -35,14 +36,18 @@ def never_negative(*expressions: Any) -> Evidence:
 
     Each must be a quotient of polynomials in positive symbols (for a bounded one substitute, say, g = 2u/(C-2)/(1+u)
     and C = 3 + c). The signs are sufficient, not necessary: what they do not settle is probed for a counterexample,
-    and without one is NaN.
+    and without one is NaN, as is an expression that is no number (0/0, 1/0). One counterexample refutes them all.
     """
-    for expression in _entries(expressions):
-        if not _signs_settle(expression):
-            point, value = min(_probe(expression), key=lambda found: found[1])
-            gap = -value if value < -NEGLIGIBLE else math.nan
-            return Evidence(gap, 0.0, 0.0, Strength.SYMBOLIC, f"{_place(point)}{value:.6g} < 0")
-    return Evidence(0.0, 0.0, 0.0, Strength.SYMBOLIC, "all coefficients have one sign")
+    return _one_sign(expressions, strict=False)
+
+
+def positive(*expressions: Any) -> Evidence:
+    """Return the evidence that expressions in positive symbols are > 0 everywhere: as `never_negative`, and not zero.
+
+    Coefficients of one sign, not all 0, make a polynomial > 0 at all positive points. One that is identically zero is
+    refuted with gap 1.
+    """
+    return _one_sign(expressions, strict=True)
 
 
 def enclosed(difference: arb, tolerance: float, witness: str = "") -> Evidence:
@@ -99,11 +104,35 @@ def _vanishes(residual: sympy.Expr) -> bool:
     return sympy.simplify(residual) == 0
 
 
-def _signs_settle(expression: sympy.Expr) -> bool:
-    numerator, denominator = sympy.fraction(sympy.cancel(sympy.together(expression)))
-    if numerator == 0:
-        return True
-    return _common_sign(numerator) * _common_sign(denominator) > 0
+def _one_sign(expressions: Iterable[Any], strict: bool) -> Evidence:
+    found = Evidence(0.0, 0.0, 0.0, Strength.SYMBOLIC, "all coefficients have one sign")
+    for expression in _entries(expressions):
+        gap, witness = _below_zero(expression, strict)
+        if gap > 0:
+            return Evidence(gap, 0.0, 0.0, Strength.SYMBOLIC, witness)
+        if math.isnan(gap):
+            found = Evidence(gap, 0.0, 0.0, Strength.SYMBOLIC, witness)
+    return found
+
+
+def _below_zero(expression: sympy.Expr, strict: bool) -> tuple[float, str]:
+    """Return by how much an expression fails to be >= 0 (> 0 if ``strict``), NaN if that is not known, and where."""
+    reduced = sympy.cancel(sympy.together(expression))
+    if reduced.has(*UNDEFINED):
+        return math.nan, f"an expression is {reduced}"
+    if strict and reduced == 0:
+        return 1.0, "an expression that must be positive is zero"
+    if _signs_settle(reduced):
+        return 0.0, ""
+    point, value = min(_probe(expression), key=lambda found: found[1])
+    if value < -NEGLIGIBLE:
+        return -value, f"{_place(point)}{value:.6g} < 0"
+    return math.nan, f"{_place(point)}{value:.6g} is the smallest value found, and the signs settle nothing"
+
+
+def _signs_settle(reduced: sympy.Expr) -> bool:
+    numerator, denominator = sympy.fraction(reduced)
+    return numerator == 0 or _common_sign(numerator) * _common_sign(denominator) > 0
 
 
 def _common_sign(expression: sympy.Expr) -> int:

@@ -16,6 +16,13 @@ import numpy as np
 from flint import arb, arb_mat
 from scipy.linalg import expm
 
+from theorems import balls
+
+
+def class_major(sizes: Iterable[int]) -> tuple[int, ...]:
+    """Return the label of every sample, class by class, from the class sizes."""
+    return tuple(c for c, size in enumerate(sizes) for _ in range(size))
+
 
 def label_operator(labels: Sequence[int], classes: int, gamma: Any, one: Any = 1) -> list[list[Any]]:
     """Return M, C x n: M[c][i] = 1/n for the own class, -gamma/n for the others, in the number type of ``one``."""
@@ -64,6 +71,11 @@ class Instance:
             [[-s * self.lambda_h * np.eye(self.samples), m.T], [s * m, -self.lambda_w * np.eye(self.classes)]]
         )
 
+    def generator_enclosed(self) -> arb_mat:
+        """Return an enclosure of G at the precision in force: of what gamma/n is, not of its float64 value."""
+        operator = label_operator(self.labels, self.classes, arb(self.gamma), arb(1))
+        return balls.generator(operator, self.ratio, self.lambda_h, self.lambda_w)
+
     @property
     def state(self) -> np.ndarray:
         """Z = (H, W), (p, n + C)."""
@@ -79,7 +91,7 @@ class Instance:
 
     def flow_enclosed(self, zeta: Any) -> arb_mat:
         """Return an enclosure of Z, at the precision in force."""
-        return arb_mat(self.state.tolist()) * (arb_mat(self.generator.tolist()) * arb(zeta)).exp()
+        return balls.exact(self.state) * (self.generator_enclosed() * arb(zeta)).exp()
 
     def descent(self, rates: Iterable[float]) -> np.ndarray:
         """Return Z after simultaneous steps with eta2 = rate, eta1 = s rate, one after another."""
@@ -102,13 +114,12 @@ def random_instance(
 ) -> Instance:
     """Return a Gaussian start; ``sizes`` is N or the list of class sizes; gamma and s are drawn where not given."""
     sizes = [sizes] * classes if isinstance(sizes, int) else list(sizes)
-    labels = tuple(c for c, size in enumerate(sizes) for _ in range(size))
     drawn = rng.uniform(0.05, 1.5), rng.choice([0.4, 0.7, 1.6, 2.5])
     return Instance(
-        labels,
+        class_major(sizes),
         float(drawn[0] if gamma is None else gamma),
         float(drawn[1] if ratio is None else ratio),
-        rng.standard_normal((features, len(labels))),
+        rng.standard_normal((features, sum(sizes))),
         rng.standard_normal((features, len(sizes))),
         rng.standard_normal(len(sizes)),
         lambda_h,

@@ -1,4 +1,4 @@
-r"""Appendix D.3: the correction delta of eq. (104), which shall set the cosine between w + delta and h to -1 + eps.
+r"""Appendix D.3: the correction delta of equation (104), for features that point away from their prototype.
 
 Let h be a unit vector, c = -cos < 0 its cosine to w, w = |w| (c h + s tau) with a unit vector tau orthogonal to h. The
 multiple of w in delta must only move the part along tau: w - h h'w = |w| s tau. Then, with the printed factor,
@@ -70,8 +70,6 @@ def corrected(case: Sample, x: float) -> Evidence:
     """Judge the same for all samples; ``x`` scales the fraction in the factor."""
     along, across = case.adjusted(sympy.Integer(-1), sympy.nsimplify(x))
     square = along**2 - case.target**2 * (along**2 + across**2)
-    if sympy.sympify(along + across).has(sympy.nan, sympy.zoo):
-        return symbolic(sympy.nan)  # delta is 0/0
     return both(symbolic(sympy.cancel(square)), never_negative(-along))
 
 

@@ -1,4 +1,4 @@
-r"""A conserved matrix: H H' - s W W' under the flow, for any label operator M.
+r"""Conservation: a matrix that never changes, H H' - s W W' under the flow, for any label operator M.
 
 With eta1 = s eta2 and the decays l1, l2, in the clock zeta = int eta2: H' = s (W M - l1 H), W' = H M' - l2 W. So
 

@@ -26,10 +26,11 @@ import sympy
 from flint import arb, arb_mat, ctx
 from sympy import Integer, Matrix, diag, eye, sqrt, symbols, zeros
 
+from theorems import balls
 from theorems.algebra import Split, generator, identity
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, counterexample, enclosed, enclosed_at_most, never_negative, symbolic
-from theorems.instance import Instance, random_instance
+from theorems.instance import Instance, class_major, random_instance
 from theorems.verdict import Evidence, Strength, Verdict
 
 N = symbols("N", integer=True, positive=True)
@@ -174,31 +175,18 @@ def from_cone(case: Instance, z: arb_mat) -> arb:
     With k = kappa/sqrt N the best W in E leaves |W|^2 + |h~|^2 - |W + kappa h~|^2/(1 + kappa^2): the largest value of
     the last term is an eigenvalue of the Gram matrix of (W, h~) if <W, h~> > 0, else kappa goes to 0 or infinity.
     """
-    means, w = _class_means(case, z), _columns(z, case.samples, None)
-    a, b, cross = _inner(w, w), _inner(means, means), _inner(w, means)
+    h, w = balls.split(z, case.samples)
+    means = h * balls.spread(case.labels, case.classes)
+    a, b, cross = balls.inner(w, w), balls.inner(means, means), balls.inner(w, means)
     top = a.max(b)
     if cross > 0:
         top = (a + b + ((a - b) ** 2 + 4 * cross**2).sqrt()) / 2
-    return ((1 - top / _inner(z, z)).max(arb(0))).sqrt()
+    return balls.root(1 - top / balls.inner(z, z))
 
 
 def _zeta(case: Instance, gap: float) -> float:
     """Return zeta2 after which two parts whose exponents (times C sqrt N/q) differ by ``gap`` are e^45 apart."""
     return float(FOLDS * case.classes * np.sqrt(case.per_class / case.ratio) / gap)
-
-
-def _columns(z: arb_mat, start: int, end: int | None) -> arb_mat:
-    return arb_mat([row[start:end] for row in z.tolist()])
-
-
-def _class_means(case: Instance, z: arb_mat) -> arb_mat:
-    """Return h~ = H (I (x) 1_N)/sqrt N."""
-    members = arb_mat([[int(label == c) for c in range(case.classes)] for label in case.labels])
-    return _columns(z, 0, case.samples) * members / arb(case.per_class).sqrt()
-
-
-def _inner(z: arb_mat, other: arb_mat) -> arb:
-    return sum((a * b for a, b in zip(z.entries(), other.entries(), strict=True)), arb(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +221,7 @@ def made(
         part += rng.integers(1, 9, size=(features, 1)) * (name in names)
     within = np.hstack([drawn("R", per_class) for _ in range(classes)])
     h = np.repeat(q * (grow - fall) / (2 * root), per_class, axis=1) + within
-    labels = tuple(c for c in range(classes) for _ in range(per_class))
+    labels = class_major([per_class] * classes)
     return Parts(names, Instance(labels, gamma, ratio, h, (grow + fall) / 2, np.zeros(classes)))
 
 
@@ -272,9 +260,10 @@ def _slope(case: Parts) -> arb:
     gap = min([abs(lost[0]), *(later - first for first, later in pairwise(lost))])
     zeta = _zeta(instance, gap) if gap > 0 else 1.0
     with ctx.workprec(BITS):
-        step = (arb_mat(instance.generator.tolist()) * arb(zeta)).exp()
-        first = arb_mat(instance.state.tolist()) * step
-        errors = [_distance(z, _zbar(instance)) for z in (first, first * step)]
+        step = (instance.generator_enclosed() * arb(zeta)).exp()
+        first = balls.exact(instance.state) * step
+        limit = balls.unit(_zbar(instance))
+        errors = [balls.norm(balls.unit(z) - limit) for z in (first, first * step)]
         return (errors[0] / errors[1]).log() * classes_root(instance) / zeta
 
 
@@ -285,16 +274,10 @@ def classes_root(instance: Instance) -> arb:
 
 def _zbar(instance: Instance) -> arb_mat:
     """Return Zbar = (sqrt(s/N) X (x) 1', X) with X = (W0 + h~0/q)P/2."""
-    z, classes, q = arb_mat(instance.state.tolist()), instance.classes, arb(instance.ratio).sqrt()
-    centre = arb_mat([[int(i == j) - arb(1) / classes for j in range(classes)] for i in range(classes)])
-    x = (_columns(z, instance.samples, None) + _class_means(instance, z) / q) * centre / 2
-    factor = q / arb(instance.per_class).sqrt()
-    return arb_mat([[*(row[c] * factor for c in instance.labels), *row] for row in x.tolist()])
-
-
-def _distance(z: arb_mat, other: arb_mat) -> arb:
-    difference = z / _inner(z, z).sqrt() - other / _inner(other, other).sqrt()
-    return _inner(difference, difference).sqrt()
+    h, w = balls.split(balls.exact(instance.state), instance.samples)
+    q, spread = arb(instance.ratio).sqrt(), balls.spread(instance.labels, instance.classes)
+    x = (w + h * spread / q) * balls.centring(instance.classes) / 2
+    return balls.beside(x * spread.transpose() * q, x)
 
 
 def bias_ratio(case: Regime, x: float) -> Evidence:

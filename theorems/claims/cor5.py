@@ -27,14 +27,17 @@ import sympy
 from flint import arb, arb_mat, ctx
 from sympy import Matrix, Rational, diag, eye, symbols
 
+from theorems import balls
 from theorems.algebra import Split, generator
 from theorems.claim import MOVED, REVERSED, Change, Claim, Hypothesis
-from theorems.evidence import both, counterexample, enclosed, enclosed_at_most, never_negative, symbolic
-from theorems.instance import Instance, label_operator, random_instance
+from theorems.evidence import both, counterexample, enclosed, enclosed_at_most, positive, symbolic
+from theorems.instance import Instance, random_instance
+from theorems.system import BELOW, BEYOND, SIGMA, TWO, Model, S, determinant
 from theorems.verdict import Evidence, Strength, Verdict
 
 Scalar = Any
-F, SIGMA, LAMBDA, S, U, V, K, EXTRA = symbols("f sigma1 lambda s u v k c", positive=True)
+LAMBDA, V = symbols("lambda v", positive=True)
+INSIDE = (TWO, BELOW)  # all (C, g) with C = 2, or C > 2 and 0 < g < 2/(C - 2)
 
 TOLERANCE = 1e-6  # relative, on a rate; what is left of the faster parts at the first time is below e^-45
 NATS = 45.0  # by how many powers of e the faster parts have died at the first of the two times
@@ -43,49 +46,6 @@ PRESENT = 0.05  # Z_pi and Z0 are compared: below this share Z_pi is too small t
 BITS = 200  # of the balls, more where the times are late
 SHAPES = ((2, 2, 3), (3, 1, 2), (4, 2, 3), (5, 1, 4))  # C, N, p
 STRICTLY = 1.01  # a start without the slow part must be at least this much faster
-
-
-@dataclass(frozen=True)
-class Model:
-    """The balanced model in symbols: sigma1 is one of them, so N is (1 + g)^2/(C sigma1)^2; f stands for s.
-
-    ``amplitude`` is the factor of Z_pi in the start. ``turn`` multiplies s at some later time.
-    """
-
-    classes: Scalar
-    gamma: Scalar
-    decay_h: Scalar
-    decay_w: Scalar
-    root: Scalar = F
-    amplitude: Scalar = K
-    turn: int = 1
-
-    @property
-    def ratio(self) -> Scalar:
-        """Return s, so that f - s lambda1 is an eigenvalue of S(sigma1)."""
-        return sympy.cancel(self.root * (self.root + self.decay_w) / (self.decay_h * self.root + SIGMA**2))
-
-    def flow(self, turn: int = 1) -> Split:
-        """Return the generator, before or after the turn."""
-        per_class = ((1 + self.gamma) / (self.classes * SIGMA)) ** 2
-        ratio = turn * self.ratio
-        return generator(self.classes, per_class, self.gamma, ratio, self.decay_h, self.decay_w).map(sympy.cancel)
-
-    @property
-    def exponents(self) -> tuple[Scalar, Scalar]:
-        """Return (w1, w2) of sigma1."""
-        return -(self.root + self.decay_w), sympy.cancel(self.root - self.ratio * self.decay_h)
-
-
-INSIDE = ((2, U), (2 + EXTRA, 2 * U / (EXTRA * (1 + U))))  # all (C, g) with C = 2, or C > 2 and 0 < g < 2/(C - 2)
-BEYOND = (2 + EXTRA, 2 * (1 + U) / EXTRA)
-
-
-def positive(*expressions: Scalar) -> Evidence:
-    """Return the evidence that expressions in positive symbols are > 0: coefficients of one sign, and not zero."""
-    if any(sympy.cancel(one) == 0 for one in expressions):
-        return Evidence(1.0, 0.0, 0.0, Strength.SYMBOLIC, "an expression that must be positive is zero")
-    return never_negative(*expressions)
 
 
 def on_contrasts(plus: tuple[Scalar, Scalar], minus: tuple[Scalar, Scalar]) -> Matrix:
@@ -116,7 +76,7 @@ def three_limits(case: Model, x: float) -> Evidence:
     grown = on_contrasts(*factors).applyfunc(sympy.cancel)
     # A start with the amplitude k: u.(h~, W) = sigma1 h~ + f W = k.
     start = Matrix([[(case.amplitude - case.root) / SIGMA, 1]])
-    ahead = _determinant(w2 * eye(2) - before.mean), w2 - w1, w2 - before.within[0], (start * grown)[1]
+    ahead = determinant(w2 * eye(2) - before.mean), w2 - w1, w2 - before.within[0], (start * grown)[1]
     below, at, above = (w2.subs(LAMBDA, sympy.nsimplify(x) * SIGMA * share) for share in (1 / (1 + V), 1, 1 + V))
     return both(*_moves(grown, w1, w2, (before, after)), positive(*ahead), symbolic(at), positive(below, -above))
 
@@ -131,11 +91,6 @@ def _moves(grown: Matrix, w1: Scalar, w2: Scalar, flows: tuple[Split, ...]) -> I
             )
 
 
-def _determinant(matrix: Matrix) -> Scalar:
-    """Return a 2 x 2 determinant; SymPy's own simplifies on the way, which takes long."""
-    return matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
-
-
 def critical_cases(rng: np.random.Generator, x: float) -> Iterator[Model]:
     """Yield lambda = lambda* for all C, g, s, N: then f = s sigma1."""
     for classes, gamma in INSIDE:
@@ -148,7 +103,7 @@ def critical_limit(case: Model, x: float) -> Evidence:
     factor = sympy.nsimplify(x) * (1 - s) / (1 + s)
     limit = on_contrasts((1, 1), (factor, -factor))
     flow, later, w1 = case.flow(), case.flow(case.turn), -SIGMA * (1 + s)
-    dying = positive(-flow.mean.trace(), _determinant(flow.mean), -flow.within[0], -w1)
+    dying = positive(-flow.mean.trace(), determinant(flow.mean), -flow.within[0], -w1)
     return both(*_moves(limit, w1, sympy.Integer(0), (flow, later)), dying)
 
 
@@ -225,26 +180,21 @@ class Trial:
 
     def at(self, zeta: float) -> arb_mat:
         """Return Z from the dense generator of eq. (12): (H, W)' = (H, W) G."""
-        state = arb_mat(self.instance.state.tolist())
         if self.turn == 1.0:
-            return state * (_generator(self.instance) * arb(zeta)).exp()
-        later = _generator(replace(self.instance, ratio=self.turn * self.instance.ratio))
-        return state * _generator(self.instance).exp() * (later * arb(zeta - 1)).exp()
+            return self.instance.flow_enclosed(zeta)
+        later = replace(self.instance, ratio=self.turn * self.instance.ratio).generator_enclosed()
+        return self.instance.flow_enclosed(1) * (later * arb(zeta - 1)).exp()
 
     def limit(self) -> arb_mat:
         """Return Z_pi: eq. (79) with s lambda1 for s lambda."""
         one = self.instance
-        h, w = one.split(one.state)
-        root = arb(one.per_class).sqrt()
-        spread = arb_mat([[arb(int(label == c)) / root for c in range(one.classes)] for label in one.labels])
-        mean = arb_mat([[arb(1) / one.classes] * one.classes] * one.classes)
-        centre = _identity(one.classes) - mean
-        means, prototypes = arb_mat(h.tolist()) * spread * centre, arb_mat(w.tolist()) * centre
+        spread, centre = balls.spread(one.labels, one.classes), balls.centring(one.classes)
+        means, prototypes = balls.exact(one.features) * spread * centre, balls.exact(one.prototypes) * centre
         plus, minus = (prototypes + means) * arb(0.5), (prototypes - means) * arb(0.5)  # W1^+ and W1^-
         sigma, drift = self.sigmas[0], arb(one.ratio) * arb(one.lambda_h)
         (h_plus, w_plus), (h_minus, w_minus) = limit_factors((arb(one.ratio) * sigma, sigma), drift, *self.roots)
         features = (plus * h_plus - minus * h_minus) * spread.transpose()
-        return _beside(features, plus * w_plus + minus * w_minus)
+        return balls.beside(features, plus * w_plus + minus * w_minus)
 
     @property
     def roots(self) -> tuple[arb, arb]:
@@ -254,28 +204,7 @@ class Trial:
     @property
     def present(self) -> bool:
         """Whether Z_pi, in proportion to Z0, is not small."""
-        return bool(_norm(self.limit()) > PRESENT * float(np.linalg.norm(self.instance.state)))
-
-
-def _generator(instance: Instance) -> arb_mat:
-    """Return G of d(H, W)/d zeta = (H, W) G, eq. (12), with every entry a ball around the exact number."""
-    operator = arb_mat(label_operator(instance.labels, instance.classes, arb(instance.gamma), arb(1)))
-    ratio = arb(instance.ratio)
-    falling, decaying = -ratio * arb(instance.lambda_h), -arb(instance.lambda_w)
-    upper = _beside(_identity(instance.samples) * falling, operator.transpose())
-    return arb_mat(upper.tolist() + _beside(operator * ratio, _identity(instance.classes) * decaying).tolist())
-
-
-def _identity(size: int) -> arb_mat:
-    return arb_mat([[int(i == j) for j in range(size)] for i in range(size)])
-
-
-def _beside(left: arb_mat, right: arb_mat) -> arb_mat:
-    return arb_mat([a + b for a, b in zip(left.tolist(), right.tolist(), strict=True)])
-
-
-def _norm(matrix: arb_mat) -> arb:
-    return sum((entry * entry for row in matrix.tolist() for entry in row), arb(0)).sqrt()
+        return bool(balls.norm(self.limit()) > PRESENT * float(np.linalg.norm(self.instance.state)))
 
 
 def log_slope(trial: Trial) -> arb:
@@ -283,11 +212,8 @@ def log_slope(trial: Trial) -> arb:
     slowest, *_, fastest = died = trial.errors()
     first = NATS / min(abs(slowest), died[1] - slowest)
     with ctx.workprec(BITS + int(6 * first * (fastest + abs(float(trial.roots[1]))))):
-        limit = trial.limit()
-        limit, logs = limit * (1 / _norm(limit)), []
-        for zeta in (first, 2 * first):
-            state = trial.at(zeta)
-            logs.append(_norm(state * (1 / _norm(state)) - limit).log())
+        limit = balls.unit(trial.limit())
+        logs = [balls.norm(balls.unit(trial.at(zeta)) - limit).log() for zeta in (first, 2 * first)]
         return (logs[1] - logs[0]) / arb(first)
 
 
@@ -415,7 +341,7 @@ def growth(case: Trial, x: float) -> Evidence:
     """Judge that the norm keeps growing: by how much log |Z| falls from one late time to twice that time."""
     late = NATS / float(case.sigmas[0])
     with ctx.workprec(BITS + int(20 * NATS)):
-        fallen = _norm(case.at(late)).log() - _norm(case.at(2 * late)).log()
+        fallen = balls.norm(case.at(late)).log() - balls.norm(case.at(2 * late)).log()
     return counterexample(max(0.0, float(fallen.mid())), case.name, float(fallen.rad()))
 
 

@@ -1,4 +1,4 @@
-r"""Decoupled weight decay, H <- (1 - d1) H + eta1 W M and W <- (1 - d2) W + eta2 H M', simultaneously.
+r"""Decoupled weight decay: when it equals L2 regularization, and what it is when it does not.
 
 With constant rates this is descent with the decays l1 = d1/eta1 and l2 = d2/eta2: the same numbers, sorted otherwise.
 With rates that vary (eta1 = s eta2 throughout) those would have to vary too. But if features and prototypes decay by

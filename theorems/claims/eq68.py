@@ -1,4 +1,4 @@
-r"""Eq. (68): the exponential of the 2 x 2 system, its second row.
+r"""Equation (68): the exponential of the 2 x 2 system, its second row.
 
 Notation: S = [[-lambda1 zeta1, sigma zeta1], [sigma zeta2, -lambda2 zeta2]], with eigenvalues theta1 <= theta2; with
 zeta1 = s zeta2 they are w1 zeta2 and w2 zeta2.
@@ -12,50 +12,17 @@ are free of roots in f = w2 + s lambda1, which is positive for sigma != 0 and ca
 w1 = -s lambda1 - s sigma^2/f, and lambda2 = s lambda1 - f + s sigma^2/f.
 """
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import sympy
-from sympy import Matrix, eye, sqrt, symbols
+from sympy import Matrix
 
-from theorems.claim import MOVED, REVERSED, Change, Claim, Hypothesis
-from theorems.evidence import counterexample, symbolic
+from theorems.claim import MOVED, REVERSED, Change, Claim
+from theorems.evidence import counterexample
+from theorems.system import ANY, NONZERO, System, either_system, solves
 from theorems.verdict import Evidence, Strength, Verdict
 
 Scalar = Any
-S, F = symbols("s f", positive=True)
-SIGMA = symbols("sigma", real=True, nonzero=True)
-L1 = symbols("lambda1", real=True)
-
-
-@dataclass(frozen=True)
-class System:
-    """S per unit of zeta2, with its eigenvalues w1 <= w2 per unit of zeta2."""
-
-    sigma: Scalar
-    ratio: Scalar
-    decay_h: Scalar
-    decay_w: Scalar
-    w1: Scalar
-    w2: Scalar
-
-    @property
-    def matrix(self) -> Matrix:
-        """S at zeta2 = 1, zeta1 = s."""
-        return Matrix([[-self.decay_h * self.ratio, self.sigma * self.ratio], [self.sigma, -self.decay_w]])
-
-
-def concrete(sigma: Scalar, ratio: Scalar, decay_h: Scalar, decay_w: Scalar) -> System:
-    """Return a system of given numbers, with the eigenvalues of eq. (66)."""
-    trace, root = ratio * decay_h + decay_w, sqrt((ratio * decay_h - decay_w) ** 2 + 4 * sigma**2 * ratio)
-    return System(sigma, ratio, decay_h, decay_w, (-trace - root) / 2, (-trace + root) / 2)
-
-
-ANY = System(SIGMA, S, L1, S * L1 - F + S * SIGMA**2 / F, -S * L1 - S * SIGMA**2 / F, F - S * L1)  # all with sigma != 0
-UNIT = concrete(*map(sympy.Integer, (1, 1, 1, 1)))
 
 
 def second_row(system: System, order: Scalar, scale: Scalar) -> list[Matrix]:
@@ -84,11 +51,6 @@ def row_printed(case: System, x: float) -> Evidence:
     return counterexample(max(abs(float(one)) for one in off), text)
 
 
-def row_cases(rng: np.random.Generator, x: float) -> Iterable[System]:
-    """Yield one system by hand, and all systems."""
-    return (UNIT, ANY)
-
-
 def row_corrected(case: System, x: float) -> Evidence:
     """Judge the row in the right order; ``x`` scales sigma zeta2."""
     return _moves(case, sympy.Integer(-1), sympy.nsimplify(x))
@@ -96,19 +58,8 @@ def row_corrected(case: System, x: float) -> Evidence:
 
 def _moves(system: System, order: Scalar, scale: Scalar) -> Evidence:
     """Judge r' = r S for each exponential, and r = (0, 1) at zeta2 = 0."""
-    rows, gap = second_row(system, order, scale), system.w2 - system.w1
-    if gap == 0:
-        return Evidence(math.nan, 0.0, 0.0, Strength.SYMBOLIC, "0/0: theta1 = theta2")
-    moves = [row * (w * eye(2) - system.matrix) for row, w in zip(rows, (system.w1, system.w2), strict=True)]
-    start = (rows[0] + rows[1]) / gap - Matrix([[0, 1]])
-    return symbolic(*moves, start.applyfunc(sympy.cancel))
+    return solves(system, system.matrix.T, [row.T for row in second_row(system, order, scale)], Matrix([0, 1]))
 
-
-NONZERO = Hypothesis(
-    "sigma is not 0",
-    holds=lambda case: sympy.sympify(case.sigma).is_nonzero,
-    broken=lambda rng: concrete(*map(sympy.Integer, (0, 1, 1, 1))),
-)
 
 CLAIMS = (
     Claim(
@@ -123,7 +74,7 @@ CLAIMS = (
         strength=Strength.WITNESS,
         reference="SymPy's exponential of the 2 x 2 matrix",
         check=row_printed,
-        cases=row_cases,
+        cases=either_system,
         repair=Change("the order of the two entries", REVERSED),
         hypotheses=(NONZERO,),
     ),

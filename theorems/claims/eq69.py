@@ -1,4 +1,4 @@
-r"""Eq. (69): the two scalars by which a subspace moves under decay.
+r"""Equation (69): the two scalars by which a subspace moves under decay.
 
 Notation: S = [[-lambda1 zeta1, sigma zeta1], [sigma zeta2, -lambda2 zeta2]] with eigenvalues theta1 <= theta2, and
 (a, b)' = exp(S) (1, 1)'. In units of zeta2, with zeta1 = s zeta2, the eigenvalues are w1 and w2.
@@ -13,50 +13,17 @@ f = w2 + s lambda1, which is positive for sigma != 0 and can be any positive num
 lambda2 = s lambda1 - f + s sigma^2/f.
 """
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import sympy
-from sympy import Matrix, eye, sqrt, symbols
+from sympy import Matrix
 
-from theorems.claim import MOVED, REVERSED, Change, Claim, Hypothesis
-from theorems.evidence import counterexample, symbolic
+from theorems.claim import MOVED, REVERSED, Change, Claim
+from theorems.evidence import counterexample
+from theorems.system import ANY, NONZERO, System, either_system, solves
 from theorems.verdict import Evidence, Strength, Verdict
 
 Scalar = Any
-S, F = symbols("s f", positive=True)
-SIGMA = symbols("sigma", real=True, nonzero=True)
-L1 = symbols("lambda1", real=True)
-
-
-@dataclass(frozen=True)
-class System:
-    """S per unit of zeta2, with its eigenvalues w1 <= w2 per unit of zeta2."""
-
-    sigma: Scalar
-    ratio: Scalar
-    decay_h: Scalar
-    decay_w: Scalar
-    w1: Scalar
-    w2: Scalar
-
-    @property
-    def matrix(self) -> Matrix:
-        """S at zeta2 = 1, zeta1 = s."""
-        return Matrix([[-self.decay_h * self.ratio, self.sigma * self.ratio], [self.sigma, -self.decay_w]])
-
-
-def concrete(sigma: Scalar, ratio: Scalar, decay_h: Scalar, decay_w: Scalar) -> System:
-    """Return a system of given numbers, with the eigenvalues of eq. (66)."""
-    trace, root = ratio * decay_h + decay_w, sqrt((ratio * decay_h - decay_w) ** 2 + 4 * sigma**2 * ratio)
-    return System(sigma, ratio, decay_h, decay_w, (-trace - root) / 2, (-trace + root) / 2)
-
-
-ANY = System(SIGMA, S, L1, S * L1 - F + S * SIGMA**2 / F, -S * L1 - S * SIGMA**2 / F, F - S * L1)  # all with sigma != 0
-UNIT = concrete(*map(sympy.Integer, (1, 1, 1, 1)))
 
 
 def scalars(system: System, sign: Scalar, scale: Scalar) -> list[Matrix]:
@@ -82,11 +49,6 @@ def b_printed(case: System, x: float) -> Evidence:
     return counterexample(off, text)
 
 
-def b_cases(rng: np.random.Generator, x: float) -> Iterable[System]:
-    """Yield one system by hand, and all systems."""
-    return (UNIT, ANY)
-
-
 def b_corrected(case: System, x: float) -> Evidence:
     """Judge a and the repaired b; ``x`` scales sigma in the e^theta1 term of b."""
     return _moves(case, sympy.Integer(-1), sympy.nsimplify(x))
@@ -94,19 +56,8 @@ def b_corrected(case: System, x: float) -> Evidence:
 
 def _moves(system: System, sign: Scalar, scale: Scalar) -> Evidence:
     """Judge (a, b)' = S (a, b) for each exponential, and a = b = 1 at zeta2 = 0."""
-    factors, gap = scalars(system, sign, scale), system.w2 - system.w1
-    if gap == 0:
-        return Evidence(math.nan, 0.0, 0.0, Strength.SYMBOLIC, "0/0: theta1 = theta2")
-    moves = [(w * eye(2) - system.matrix) * one for one, w in zip(factors, (system.w1, system.w2), strict=True)]
-    start = (factors[0] + factors[1]) / gap - Matrix([1, 1])
-    return symbolic(*moves, start.applyfunc(sympy.cancel))
+    return solves(system, system.matrix, scalars(system, sign, scale), Matrix([1, 1]))
 
-
-NONZERO = Hypothesis(
-    "sigma is not 0",
-    holds=lambda case: sympy.sympify(case.sigma).is_nonzero,
-    broken=lambda rng: concrete(*map(sympy.Integer, (0, 1, 1, 1))),
-)
 
 CLAIMS = (
     Claim(
@@ -121,7 +72,7 @@ CLAIMS = (
         strength=Strength.WITNESS,
         reference="SymPy's exponential of the 2 x 2 matrix",
         check=b_printed,
-        cases=b_cases,
+        cases=either_system,
         repair=Change("the sign of lambda1 zeta1 + theta1 in the e^theta1 term", REVERSED),
         hypotheses=(NONZERO,),
     ),

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx
 
+from theorems import balls
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, enclosed
 from theorems.instance import Instance, random_instance
@@ -177,22 +178,21 @@ def _late_states(case: Late) -> tuple[arb_mat, arb_mat]:
     contrast, mean = 1 + gamma, abs(1 + gamma - gamma * classes)
     slowest = min(abs(mean - contrast), 2 * contrast)
     zeta = FOLDS * classes * np.sqrt(one.per_class / one.ratio) / slowest
-    moves = arb_mat(one.generator.tolist())
+    moves = one.generator_enclosed()
     if case.eta is None:
         step = (moves * arb(float(zeta))).exp()
     else:
-        unit = arb_mat(np.eye(moves.nrows()).tolist()) + moves * arb(case.eta)
+        unit = balls.identity(moves.nrows()) + moves * arb(case.eta)
         step = unit ** int(2 * zeta / case.eta)  # twice: log(1 + x) is at least x/2 for the x < 1 here
-    first = arb_mat(one.state.tolist()) * step
+    first = balls.exact(one.state) * step
     return first, first * step
 
 
 def _predictions(instance: Instance, z: arb_mat) -> list[int | None]:
     """Return every sample's class by the logits of the centred prototypes; None where balls overlap."""
-    samples, classes = instance.samples, instance.classes
-    centre = arb_mat([[int(i == j) - arb(1) / classes for j in range(classes)] for i in range(classes)])
-    w = arb_mat([row[samples:] for row in z.tolist()]) * centre
-    logits = arb_mat([row[:samples] for row in z.tolist()]).transpose() * w
+    classes = instance.classes
+    h, w = balls.split(z, instance.samples)
+    logits = h.transpose() * (w * balls.centring(classes))
     found: list[int | None] = []
     for row in logits.tolist():
         best = [c for c in range(classes) if all(row[c] > row[other] for other in range(classes) if other != c)]

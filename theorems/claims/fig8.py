@@ -20,10 +20,12 @@ import sympy
 from flint import arb, arb_mat, ctx
 from sympy import Matrix, Rational, symbols
 
+from theorems import balls
 from theorems.algebra import generator
 from theorems.claim import MOVED, REVERSED, Change, Claim, Hypothesis
 from theorems.evidence import both, counterexample, enclosed_at_most, never_negative, symbolic
 from theorems.instance import Instance, label_operator, random_instance
+from theorems.system import determinant
 from theorems.verdict import Evidence, Strength, Verdict
 
 Scalar = Any
@@ -56,36 +58,20 @@ class Start:
         return gamma, self.decay * (1 + gamma) / (classes * arb(self.instance.per_class).sqrt())
 
 
-def _ball(number: Fraction) -> arb:
-    return arb(number.numerator) / number.denominator
-
-
-def _at(start: Start, ratio: arb, zeta: arb) -> list[arb]:
-    """Return Z/|Z| from the dense generator of eq. (12), (H, W)' = (H, W) G, flattened."""
+def _at(start: Start, ratio: arb, zeta: arb) -> arb_mat:
+    """Return Z/|Z| from the dense generator of eq. (12)."""
     instance, (gamma, decay) = start.instance, start.numbers
     operator = label_operator(instance.labels, instance.classes, gamma, arb(1))
-    samples, size = instance.samples, instance.samples + instance.classes
-    dense = [[arb(0)] * size for _ in range(size)]
-    for i in range(size):
-        dense[i][i] = -decay * (ratio if i < samples else 1)
-    for c, row in enumerate(operator):
-        for i, entry in enumerate(row):
-            dense[i][samples + c], dense[samples + c][i] = entry, ratio * entry
-    state = arb_mat(instance.state.tolist()) * (arb_mat(dense) * zeta).exp()
-    entries = [entry for row in state.tolist() for entry in row]
-    norm = sum((entry * entry for entry in entries), arb(0)).sqrt()
-    return [entry / norm for entry in entries]
+    return balls.unit(balls.exact(instance.state) * (balls.generator(operator, ratio, decay, decay) * zeta).exp())
 
 
 def measured_rate(start: Start, ratio: Fraction) -> arb:
     """Return how fast |Z/|Z| - its limit| dies, from two late times; Z three times as late stands for the limit."""
     with ctx.workprec(BITS):
-        s = _ball(ratio)
+        s = balls.ball(ratio)
         times = [k * NATS / (start.numbers[1] * min(s, arb(1))) for k in (1, 2, 6)]
         near, far, limit = (_at(start, s, time) for time in times)
-        logs = [
-            sum(((a - b) ** 2 for a, b in zip(one, limit, strict=True)), arb(0)).sqrt().log() for one in (near, far)
-        ]
+        logs = [balls.norm(one - limit).log() for one in (near, far)]
         return (logs[0] - logs[1]) / (times[1] - times[0])
 
 
@@ -161,9 +147,8 @@ def rate(case: Model, x: float) -> Evidence:
     claimed = sympy.nsimplify(x) * (s if below else 1)  # in units of lambda
     flow = (generator(C, N, gamma, s, decay, decay) * (1 / decay)).map(lambda one: sympy.cancel(sympy.powdenest(one)))
     contrast, mean = flow.contrast, flow.mean
-    determinant = contrast[0, 0] * contrast[1, 1] - contrast[0, 1] * contrast[1, 0]
     # So the contrasts have the exponents 0 and -(1 + s), and each mean and each deviation its own.
-    spectrum = symbolic(sympy.simplify(determinant), contrast.trace() + 1 + s, mean[0, 1], mean[1, 0])
+    spectrum = symbolic(sympy.simplify(determinant(contrast)), contrast.trace() + 1 + s, mean[0, 1], mean[1, 0])
     slowest = -mean[0, 0] if below else -mean[1, 1]
     lags = [1 + s, -mean[0, 0], -mean[1, 1], *(-one for one in flow.within)]
     return both(spectrum, symbolic(slowest - claimed), never_negative(*[sympy.cancel(lag - slowest) for lag in lags]))

@@ -41,9 +41,10 @@ import sympy
 from flint import acb_mat, arb, arb_mat, ctx, fmpq, fmpq_mat
 from sympy import Rational, sqrt, symbols
 
+from theorems import balls
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, enclosed, enclosed_at_most, never_negative, symbolic
-from theorems.instance import Instance, label_operator, random_instance
+from theorems.instance import Instance, class_major, label_operator, random_instance
 from theorems.verdict import Evidence, Strength, Verdict
 
 C = symbols("C", integer=True, positive=True)
@@ -53,9 +54,7 @@ OTHERS = symbols("m", positive=True)  # the samples of all classes but the named
 
 LATE = 50.0  # the modes left out are below e^-LATE of those kept, up to the genericity factor
 GENERIC = 0.1  # a mode counts as present from this fraction of a typical mode of the start
-RATE_TOLERANCE = (
-    1e-6  # of a rate, in units of the head's rate; float64 entries of M cost 1e-15, the modes left out e^-50
-)
+RATE_TOLERANCE = 1e-6  # of a rate, in units of the head's rate; the modes left out are below e^-50
 SAME = 1e-20  # two dense flows that must be one, relative; enclosed at 200 bits
 BITS = 200  # beyond those that the exponentials themselves take
 
@@ -90,8 +89,7 @@ class Exact:
     @property
     def operator(self) -> list[list[fmpq]]:
         """M in rationals, (C, n)."""
-        labels = [c for c, size in enumerate(self.sizes) for _ in range(size)]
-        return label_operator(labels, len(self.sizes), self.gamma, fmpq(1))
+        return label_operator(class_major(self.sizes), len(self.sizes), self.gamma, fmpq(1))
 
 
 def exact_cases(rng: np.random.Generator, x: float) -> Iterable[Exact | None]:
@@ -246,12 +244,11 @@ class Late:
 
     def propagator(self, zeta: float) -> tuple[arb_mat, float]:
         """Return an enclosure of what moves the state, dense, and the zeta it is for: descent takes whole steps."""
-        generator = arb_mat(self.instance.generator.tolist())
+        generator = self.instance.generator_enclosed()
         if self.step is None:
             return (generator * zeta).exp(), zeta
         steps = int(np.ceil(zeta / self.step))
-        one = arb_mat(np.eye(generator.nrows()).tolist())
-        return (one + generator * self.step) ** steps, steps * self.step
+        return (balls.identity(generator.nrows()) + generator * self.step) ** steps, steps * self.step
 
 
 def accuracy(case: Late, zeta: float) -> tuple[list[int], int]:
@@ -262,16 +259,13 @@ def accuracy(case: Late, zeta: float) -> tuple[list[int], int]:
     instance, classes = case.instance, case.instance.classes
     with ctx.workprec(BITS):
         moves, zeta = case.propagator(zeta)
-        z = arb_mat(instance.state.tolist()) * moves
-        rows = [[z[k, i] for i in range(z.ncols())] for k in range(z.nrows())]
-        features = arb_mat([row[: instance.samples] for row in rows])
-        means = [sum(row[instance.samples :], arb(0)) / classes for row in rows]
-        centred = arb_mat([[w - mean for w in row[instance.samples :]] for row, mean in zip(rows, means, strict=True)])
-        logits = (centred.transpose() * features).table()
-        drive = (arb_mat(instance.operator.tolist()) * arb_mat(instance.samples, 1, [1] * instance.samples)).table()
+        h, w = balls.split(balls.exact(instance.state) * moves, instance.samples)
+        logits = ((w * balls.centring(classes)).transpose() * h).table()
+        operator = label_operator(instance.labels, classes, arb(instance.gamma), arb(1))
+        drive = [sum(row, arb(0)) for row in operator]
         right, unknown = [0] * classes, 0
         for i, label in enumerate(instance.labels):
-            values = [logits[c][i] + instance.biases[c] + drive[c][0] * zeta for c in range(classes)]
+            values = [logits[c][i] + instance.biases[c] + drive[c] * zeta for c in range(classes)]
             others = [value for c, value in enumerate(values) if c != label]
             right[label] += all(values[label] > other for other in others)
             unknown += not (all(values[label] > one for one in others) or any(values[label] < one for one in others))
@@ -374,16 +368,19 @@ def _ratios(case: Late, zetas: Iterable[float]) -> list[tuple[arb, arb]]:
     """Return enclosures of |tail|/|head|, of prototypes and of features, at the first time and its multiples."""
     times = [float(zeta) for zeta in zetas]
     moves, _ = case.propagator(times[0])
-    z, found = arb_mat(case.instance.state.tolist()), []
-    labels = [*case.instance.labels, *range(case.instance.classes)]
+    z, found = balls.exact(case.instance.state), []
+    large = [size == max(case.sizes) for size in case.sizes]
     for _ in times:
         z = z * moves
-        squares = {True: [arb(0), arb(0)], False: [arb(0), arb(0)]}
-        for j, label in enumerate(labels):
-            column = sum((z[k, j] * z[k, j] for k in range(z.nrows())), arb(0))
-            squares[case.sizes[label] == max(case.sizes)][j >= case.instance.samples] += column
-        found.append(tuple((squares[False][k] / squares[True][k]).sqrt() for k in (1, 0)))
+        h, w = balls.split(z, case.instance.samples)
+        found.append((_tail_share(w, large), _tail_share(h, [large[label] for label in case.instance.labels])))
     return found
+
+
+def _tail_share(z: arb_mat, large: Sequence[bool]) -> arb:
+    """Return the norm of the columns that are not large over that of those that are."""
+    tail, head = (balls.columns(z, [j for j, one in enumerate(large) if one is group]) for group in (False, True))
+    return balls.norm(tail) / balls.norm(head)
 
 
 # -- weights and anchors -----------------------------------------------------------------------------------------------
@@ -464,8 +461,7 @@ def _not_restored() -> Evidence:
 
 def _as_balanced(case: Weighted, x: float) -> Evidence:
     """Compare the dense weighted flow with the dense flow of one sample a class, in the clock alpha C zeta/n."""
-    one, s = case.instance, arb(case.instance.ratio)
-    n, classes, zeta = one.samples, one.classes, 5
+    one, n, classes, zeta = case.instance, case.instance.samples, case.instance.classes, 5
     with ctx.workprec(BITS):
         power = [arb(size) ** (-arb(case.power) * arb(x)) for size in case.sizes]
         gamma = fmpq(*float(one.gamma).as_integer_ratio())
@@ -474,24 +470,13 @@ def _as_balanced(case: Weighted, x: float) -> Evidence:
             for row in label_operator(one.labels, classes, gamma, fmpq(1))
         ]
         small = arb_mat(fmpq_mat(label_operator(range(classes), classes, gamma, fmpq(1)))) * (arb(classes) / n)
-        sums = arb_mat([[arb(c == y) / arb(case.sizes[c]).sqrt() for c in range(classes)] for y in one.labels])
-        h, w = arb_mat(one.features.tolist()), arb_mat(one.prototypes.tolist())
-        weighted, balanced = _move(h, w, arb_mat(dense), s, zeta), _move(h * sums, w, small, s, zeta)
-        found = ((weighted[0] * sums - balanced[0]), weighted[1] - balanced[1])
-        size = sum((entry * entry for part in balanced for entry in part.entries()), arb(0)).sqrt()
-        worst = max((abs(entry / size) for part in found for entry in part.entries()), key=lambda e: float(e.mid()))
-        return enclosed_at_most(worst, SAME, f"n_c = {case.sizes}: off by {float(worst.upper()):.2g}")
-
-
-def _move(h: arb_mat, w: arb_mat, operator: arb_mat, s: arb, zeta: float) -> tuple[arb_mat, arb_mat]:
-    """Return (H, W) after the flow of an operator, by the exponential of the whole generator."""
-    n, classes = operator.ncols(), operator.nrows()
-    m = operator.table()
-    top = [[arb(0)] * n + [m[c][i] for c in range(classes)] for i in range(n)]
-    bottom = [[s * m[c][i] for i in range(n)] + [arb(0)] * classes for c in range(classes)]
-    z = [h_row + w_row for h_row, w_row in zip(h.table(), w.table(), strict=True)]
-    moved = (arb_mat(z) * (arb_mat(top + bottom) * zeta).exp()).table()
-    return arb_mat([row[:n] for row in moved]), arb_mat([row[n:] for row in moved])
+        sums, h, w = balls.spread(one.labels, classes), balls.exact(one.features), balls.exact(one.prototypes)
+        weighted_h, weighted_w = balls.split(
+            balls.beside(h, w) * (balls.generator(dense, one.ratio) * zeta).exp(), one.samples
+        )
+        balanced = balls.beside(h * sums, w) * (balls.generator(small, one.ratio) * zeta).exp()
+        off = balls.norm(balls.beside(weighted_h * sums, weighted_w) - balanced) / balls.norm(balanced)
+        return enclosed_at_most(off, SAME, f"n_c = {case.sizes}: off by {float(off.upper()):.2g}")
 
 
 def anchored_cases(rng: np.random.Generator, x: float) -> Iterable[Anchored | None]:
@@ -509,7 +494,7 @@ def anchored(case: Anchored | None, x: float) -> Evidence:
         said = (grown * own - G * (own + others)) / (N_ALL * lam)
         return symbolic((own - G * others) / N_ALL - lam * said)
     classes, n = len(case.sizes), sum(case.sizes)
-    labels = [c for c, size in enumerate(case.sizes) for _ in range(size)]
+    labels = class_major(case.sizes)
     w = sympy.Matrix([symbols(f"w:{classes}")])
     total = sympy.Add(*w)
     m = sympy.Matrix(label_operator(labels, classes, G, sympy.Integer(1)))

@@ -1,4 +1,4 @@
-r"""Lemma 11: the two identities behind it, eq. (86) and (89).
+r"""Lemma 11: the two identities behind it, equations (86) and (89).
 
 beta is the cosine between h and w, alpha = eta |w|/|h|^2, xi = eta(t+1)/eta(t); primes are the next step. From a step
 along the gradient, in the plane of h and w,

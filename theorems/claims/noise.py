@@ -13,7 +13,7 @@ contrasts leave only k = f, and every entry of M_rho - f M is rho (1 + g - g C)/
 f > 0 iff rho < (C - 1)/C.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from sympy import Rational, symbols
 
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, never_negative, symbolic
-from theorems.instance import label_operator
+from theorems.instance import class_major, label_operator
 from theorems.verdict import Evidence, Strength, Verdict
 
 C = symbols("C", integer=True, positive=True)
@@ -46,7 +46,7 @@ class Flips:
         """The number of classes, C."""
         return len(self.sizes)
 
-    def operator(self, labels: list[int]) -> fmpq_mat:
+    def operator(self, labels: Sequence[int]) -> fmpq_mat:
         """Return M for any labels."""
         return fmpq_mat(label_operator(labels, self.classes, self.gamma, fmpq(1)))
 
@@ -79,7 +79,7 @@ def symmetric(case: Flips | None, x: float) -> Evidence:
 
 def _dense(case: Flips, scale: fmpq) -> Evidence:
     """Judge the same on dense operators, the expectation taken over all labels that each sample may get."""
-    classes, labels = case.classes, [c for c, size in enumerate(case.sizes) for _ in range(size)]
+    classes, labels = case.classes, class_major(case.sizes)
     clean = case.operator(labels)
     noisy = clean * (1 - case.rate)
     for shift in range(1, classes):

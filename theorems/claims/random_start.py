@@ -26,13 +26,14 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import acb, arb, arb_mat, ctx
+from flint import acb, arb, ctx
 from scipy.linalg import expm
 from scipy.special import gamma, hyp2f1, roots_legendre
 
+from theorems import balls
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, enclosed, enclosed_at_most, measured, symbolic
-from theorems.instance import Instance, label_operator
+from theorems.instance import Instance, class_major, label_operator
 from theorems.verdict import Evidence, Strength, Verdict
 
 C, F = sympy.symbols("C p", positive=True)  # classes and features
@@ -75,9 +76,9 @@ class Start:
         return [self.spread_h**2] * self.samples + [self.spread_w**2] * self.classes
 
     @property
-    def labels(self) -> list[int]:
+    def labels(self) -> tuple[int, ...]:
         """The class of every sample."""
-        return [c for c in range(self.classes) for _ in range(self.per_class)]
+        return class_major([self.per_class] * self.classes)
 
 
 def _starts(rng: np.random.Generator, sizes: Iterable[tuple[int, int, int]]) -> Iterable[Start]:
@@ -172,9 +173,7 @@ def _late_correlation(case: Start) -> arb:
     """Return the correlation of an entry of the first feature with that of w_1 - w_0, by the dense exponential."""
     n, c, zero = case.samples, case.classes, arb(0)
     operator = label_operator(case.labels, c, arb(case.gamma), arb(1))
-    rows = [[zero] * n + [operator[k][i] for k in range(c)] for i in range(n)]
-    rows += [[arb(case.ratio) * one for one in operator[k]] + [zero] * c for k in range(c)]
-    late = (arb_mat(rows) * arb(case.late)).exp()
+    late = (balls.generator(operator, case.ratio) * arb(case.late)).exp()
     feature = [late[k, 0] for k in range(n + c)]
     ahead = [late[k, n + 1] - late[k, n] for k in range(n + c)]
     weights = [arb(one) for one in case.variances]
@@ -235,7 +234,7 @@ def _remembered(case: Start) -> float:
     """Return the correlation of an entry of w_0 at the late time with that of the centred w_0 at the start."""
     n, c = case.samples, case.classes
     nothing = np.zeros((1, n)), np.zeros((1, c)), np.zeros(c)
-    instance = Instance(tuple(case.labels), case.gamma, case.ratio, *nothing)
+    instance = Instance(case.labels, case.gamma, case.ratio, *nothing)
     late = expm(instance.generator * case.late)[:, n]
     early = np.concatenate([np.zeros(n), (np.arange(c) == 0) - 1 / c])
     weights = np.array(case.variances)

@@ -24,9 +24,10 @@ import sympy
 from flint import arb, arb_mat, ctx
 from sympy import Integer, sqrt, symbols
 
+from theorems import balls
 from theorems.algebra import generator
 from theorems.claim import MOVED, Change, Claim, Hypothesis
-from theorems.evidence import both, counterexample, enclosed, never_negative, symbolic
+from theorems.evidence import both, counterexample, enclosed, never_negative, positive, symbolic
 from theorems.instance import Instance, random_instance
 from theorems.verdict import Evidence, Strength, Verdict
 
@@ -56,8 +57,8 @@ def fastest(case: None, x: float) -> Evidence:
             symbolic(guaranteed(classes, below) - rising, guaranteed(classes, above) - falling),
             never_negative(exponent(classes, below)[1] - rising, exponent(classes, above)[0] - falling),
             never_negative(claimed - top, claimed - rising, claimed - falling),
-            symbolic(*_zero(top - rising)),  # strictly less below ...
-            symbolic(top - falling if classes == 2 else _zero(top - falling)[0]),  # ... and above, unless C = 2
+            positive(top - rising),  # strictly less below ...
+            symbolic(top - falling) if classes == 2 else positive(top - falling),  # ... and above, unless C = 2
         ]
     return both(*pieces)
 
@@ -67,11 +68,6 @@ def guaranteed(classes: sympy.Expr, gamma: sympy.Expr) -> sympy.Expr:
     blocks = generator(classes, N, gamma, S, 0, 0)
     contrast, mean = (sympy.sqrt(sympy.factor(-block.det())) for block in (blocks.contrast, blocks.mean))
     return sympy.simplify((contrast - mean) * classes * sqrt(N) / sqrt(S))
-
-
-def _zero(expression: sympy.Expr) -> tuple[Integer]:
-    """Return 1 if an expression is identically zero: a quotient whose coefficients have one sign is then > 0."""
-    return (Integer(int(sympy.cancel(expression) == 0)),)
 
 
 def late_starts(rng: np.random.Generator, x: float) -> Iterable[Instance]:
@@ -86,28 +82,16 @@ def orthogonal(case: Instance, x: float) -> Evidence:
     outgrown = abs(1 + gamma - gamma * classes) - (1 + gamma)  # C sqrt N (abs(sigma2) - sigma1)
     zeta = FOLDS * classes * np.sqrt(per_class * case.ratio**-1.0) / abs(outgrown)
     with ctx.workprec(BITS):
-        distance = _norm(_unit(case.flow_enclosed(float(zeta))) - _unit(zbar(case)))
+        distance = balls.norm(balls.unit(case.flow_enclosed(float(zeta))) - balls.unit(zbar(case)))
         return enclosed(distance - x * arb(2).sqrt(), TOLERANCE, f"C = {classes}, gamma = {gamma:.3g}")
 
 
 def zbar(instance: Instance) -> arb_mat:
     """Return Zbar of Corollary 3: (sqrt(s/N) X (x) 1', X), X = (W0 + h~0/q)P/2, at the precision in force."""
-    classes, root = instance.classes, arb(instance.per_class).sqrt()
-    members = arb_mat([[int(label == c) for c in range(classes)] for label in instance.labels])
-    centre = arb_mat([[int(i == j) - arb(1) / classes for j in range(classes)] for i in range(classes)])
-    h, w = arb_mat(instance.features.tolist()), arb_mat(instance.prototypes.tolist())
-    q = arb(instance.ratio).sqrt()
-    x = (w + h * members / (q * root)) * centre / 2
-    features = x * members.transpose() * (q / root)
-    return arb_mat([left + right for left, right in zip(features.tolist(), x.tolist(), strict=True)])
-
-
-def _norm(z: arb_mat) -> arb:
-    return sum((x * x for x in z.entries()), arb(0)).sqrt()
-
-
-def _unit(z: arb_mat) -> arb_mat:
-    return z / _norm(z)
+    h, w = balls.exact(instance.features), balls.exact(instance.prototypes)
+    q, spread = arb(instance.ratio).sqrt(), balls.spread(instance.labels, instance.classes)
+    x = (w + h * spread / q) * balls.centring(instance.classes) / 2
+    return balls.beside(x * spread.transpose() * q, x)
 
 
 def mean_part(instance: Instance) -> float:
@@ -120,7 +104,7 @@ def mean_part(instance: Instance) -> float:
 def contrast_part(instance: Instance) -> float:
     """Return the norm of Zbar over the start's."""
     with ctx.workprec(BITS):
-        return float(_norm(zbar(instance)).mid()) / float(np.linalg.norm(instance.state))
+        return float(balls.norm(zbar(instance)).mid()) / float(np.linalg.norm(instance.state))
 
 
 def centred_start(rng: np.random.Generator) -> Instance:

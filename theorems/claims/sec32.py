@@ -27,76 +27,23 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import arb, arb_mat, ctx
+from flint import arb, ctx
 from sympy import Matrix, eye, sqrt, symbols
 
-from theorems.algebra import Split, generator
+from theorems import balls
 from theorems.claim import MOVED, Change, Claim, Hypothesis
-from theorems.evidence import both, counterexample, never_negative, symbolic
-from theorems.instance import label_operator
+from theorems.evidence import both, counterexample, never_negative, positive, symbolic
+from theorems.instance import class_major, label_operator
+from theorems.system import BELOW, BEYOND, EXTRA, SIGMA, TWO, F, Model, S, determinant
 from theorems.verdict import Evidence, Strength, Verdict
 
 Scalar = Any
-F, SIGMA, L1, L2, S, U, V, K, EXTRA, BETWEEN, MORE = symbols("f sigma l1 l2 s u v k c between more", positive=True)
+L1, L2, V, BETWEEN, MORE = symbols("l1 l2 v between more", positive=True)
+TIE = (2 + EXTRA, 2 / EXTRA)  # C > 2 and g = 2/(C - 2)
 
 NATS = 35.0  # by how many powers of e the faster parts have died at the first of two late times
 BITS = 300
 TOLERANCE = 1e-9  # of a measured rate; the parts that have not died yet are below e^-35
-
-
-@dataclass(frozen=True)
-class Model:
-    """The balanced model in symbols; its larger |sigma| is one of them: the contrasts', or the means' if ``means``.
-
-    f = w2 + s l1 of that sigma stands for s. ``amplitude`` is sigma h~ + f W of the start: what moves like e^(w2 zeta).
-    """
-
-    classes: Scalar
-    gamma: Scalar
-    decay_h: Scalar
-    decay_w: Scalar
-    means: bool = False
-    amplitude: Scalar = K
-
-    @property
-    def ratio(self) -> Scalar:
-        """Return s."""
-        return sympy.cancel(F * (F + self.decay_w) / (self.decay_h * F + SIGMA**2))
-
-    @property
-    def sigma(self) -> Scalar:
-        """Return the sigma that wins, with its sign."""
-        return -SIGMA if self.means else SIGMA
-
-    @property
-    def flow(self) -> Split:
-        """Return the generator; N is what makes the winning |sigma| the symbol it is."""
-        size = sympy.factor(self.gamma * self.classes - 1 - self.gamma) if self.means else 1 + self.gamma
-        per_class = (size / (self.classes * SIGMA)) ** 2
-        return generator(self.classes, per_class, self.gamma, self.ratio, self.decay_h, self.decay_w).map(sympy.cancel)
-
-    @property
-    def exponents(self) -> tuple[Scalar, Scalar]:
-        """Return (w1, w2) of the winning sigma."""
-        return -(F + self.decay_w), sympy.cancel(F - self.ratio * self.decay_h)
-
-
-BELOW = (2 + EXTRA, 2 * U / (EXTRA * (1 + U)))  # C > 2, 0 < g < 2/(C - 2)
-TWO = (2, U)
-BEYOND = (2 + EXTRA, 2 * (1 + U) / EXTRA)
-TIE = (2 + EXTRA, 2 / EXTRA)
-
-
-def positive(*expressions: Scalar) -> Evidence:
-    """Return the evidence that expressions in positive symbols are > 0: coefficients of one sign, and not zero."""
-    if any(sympy.cancel(one) == 0 for one in expressions):
-        return Evidence(1.0, 0.0, 0.0, Strength.SYMBOLIC, "an expression that must be positive is zero")
-    return never_negative(*expressions)
-
-
-def _determinant(matrix: Matrix) -> Scalar:
-    """Return a 2 x 2 determinant; SymPy's own simplifies on the way, which takes long."""
-    return matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
 
 
 @dataclass(frozen=True)
@@ -116,12 +63,12 @@ def winner(case: Model) -> Winner:
     Both exponents of the other pair are below w2 iff its characteristic polynomial and the slope of that are positive
     at w2. ``part`` is what is left of a start with the given amplitude: k = sigma h~ + f W.
     """
-    (w1, w2), flow = case.exponents, case.flow
+    (w1, w2), flow = case.exponents, case.flow()
     own, other = (flow.mean, flow.contrast) if case.means else (flow.contrast, flow.mean)
     grown = ((own - w1 * eye(2)) / (w2 - w1)).applyfunc(sympy.cancel)
     # With this trace and determinant (own - w1)(own - w2) = 0, so K and I - K move each with its own exponential.
-    moves = [sympy.cancel(one) for one in (own.trace() - w1 - w2, _determinant(own) - w1 * w2)]
-    ahead = _determinant(w2 * eye(2) - other), w2 - w1, w2 - flow.within[0]
+    moves = [sympy.cancel(one) for one in (own.trace() - w1 - w2, determinant(own) - w1 * w2)]
+    ahead = determinant(w2 * eye(2) - other), w2 - w1, w2 - flow.within[0]
     start = (case.amplitude - F) / case.sigma, sympy.Integer(1)
     part = [sympy.cancel(start[0] * grown[0, j] + start[1] * grown[1, j]) for j in (0, 1)]
     return Winner(grown, symbolic(*moves), tuple(sympy.cancel(one) for one in ahead), (part[0], part[1]))
@@ -130,8 +77,8 @@ def winner(case: Model) -> Winner:
 def decaying_cases(rng: np.random.Generator, x: float) -> Iterator[Model]:
     """Yield all C, g, s, N on both sides of g = 2/(C - 2), with both decays, one, and none."""
     for classes, gamma in (TWO, BELOW, BEYOND):
-        for decays in ((L1, L2), (L1, 0), (0, L2), (0, 0)):
-            yield Model(classes, gamma, *map(sympy.sympify, decays), means=gamma == BEYOND[1])
+        for h, w in ((L1, L2), (L1, 0), (0, L2), (0, 0)):
+            yield Model(classes, gamma, sympy.sympify(h), sympy.sympify(w), means=gamma == BEYOND[1])
 
 
 def self_duality(case: Model, x: float) -> Evidence:
@@ -180,7 +127,7 @@ class Imbalanced:
 
 def _exponents(case: Imbalanced, decay_h: Fraction) -> list[float]:
     """Return all exponents, the largest first, from a decomposition in doubles: where to look, not what is judged."""
-    labels = [c for c, size in enumerate(case.sizes) for _ in range(size)]
+    labels = class_major(case.sizes)
     values = np.linalg.svd(np.array(label_operator(labels, len(case.sizes), float(case.gamma)), float))[1]
     fall, decay = float(case.ratio * decay_h), float(case.decay_w)
     roots = np.sqrt((fall - decay) ** 2 + 4 * float(case.ratio) * values**2)
@@ -188,42 +135,26 @@ def _exponents(case: Imbalanced, decay_h: Fraction) -> list[float]:
     return sorted(found | {-fall}, reverse=True)
 
 
-def _ball(number: Fraction) -> arb:
-    return arb(number.numerator) / number.denominator
-
-
 def collapse_rate(case: Imbalanced, decay_h: Fraction) -> arb:
     """Return how fast |class means of the small classes|/|those of the large ones| falls, from two late times.
 
     From the dense flow in balls; class means, because what varies within a class only decays.
     """
-    labels = [c for c, size in enumerate(case.sizes) for _ in range(size)]
-    samples, size = len(labels), len(labels) + len(case.sizes)
+    labels = class_major(case.sizes)
+    size = len(labels) + len(case.sizes)
     top, following, third, *_ = _exponents(case, decay_h)
     first = Fraction(NATS / min(top - following, following - third))
     with ctx.workprec(BITS):
-        ratio, fall, decay = _ball(case.ratio), _ball(case.ratio * decay_h), _ball(case.decay_w)
-        dense = [[arb(0)] * size for _ in range(size)]
-        for i in range(size):
-            dense[i][i] = -fall if i < samples else -decay
-        for c, row in enumerate(label_operator(labels, len(case.sizes), _ball(case.gamma), arb(1))):
-            for i, entry in enumerate(row):
-                dense[i][samples + c], dense[samples + c][i] = entry, ratio * entry
-        start = np.random.default_rng(case.start).integers(-9, 10, (3, size)).tolist()
-        move = (arb_mat(dense) * _ball(first)).exp()
-        early = arb_mat(start) * move
-        logs = [_log_share(state, labels, case.heads) for state in (early, early * move)]
-        return (logs[0] - logs[1]) / _ball(first)
-
-
-def _log_share(state: arb_mat, labels: list[int], heads: int) -> arb:
-    """Return log of the small classes' norm of class means over the large ones'; the large ones come first."""
-    squares = [arb(0), arb(0)]
-    for row in state.tolist():
-        for c in range(max(labels) + 1):
-            mean = sum((row[i] for i, label in enumerate(labels) if label == c), arb(0)) / labels.count(c)
-            squares[c >= heads] += mean * mean
-    return (squares[1] / squares[0]).log() / 2
+        operator = label_operator(labels, len(case.sizes), balls.ball(case.gamma), arb(1))
+        dense = balls.generator(operator, *map(balls.ball, (case.ratio, decay_h, case.decay_w)))
+        move, spread = (dense * balls.ball(first)).exp(), balls.spread(labels, len(case.sizes))
+        early = balls.exact(np.random.default_rng(case.start).integers(-9, 10, (3, size))) * move
+        logs = []
+        for state in (early, early * move):
+            # h~ weighs a mean by sqrt n_c: constant factors, as the large classes have one size and the small ones too.
+            large, small = balls.split(balls.split(state, len(labels))[0] * spread, case.heads)
+            logs.append((balls.norm(small) / balls.norm(large)).log())
+        return (logs[0] - logs[1]) / balls.ball(first)
 
 
 BY_HAND = Imbalanced(
@@ -267,7 +198,7 @@ def collapse_corrected(case: Pair, x: float) -> Evidence:
     for sigma in (case.head, case.between):
         system = Matrix([[-S * L1, S * sigma], [sigma, -L2]])
         exact = (system.trace() + sqrt((S * L1 - L2) ** 2 + 4 * S * sigma**2)) / 2
-        residuals.append(_determinant(system - exact * eye(2)))
+        residuals.append(determinant(system - exact * eye(2)))
         roots[sigma] = sqrt(apart**2 + 4 * S * sigma**2)
         w2[sigma] = roots[sigma] / 2  # up to the trace, which the two share
     gap, (big, small) = w2[case.head] - w2[case.between], (roots[case.head], roots[case.between])
@@ -280,7 +211,7 @@ def collapse_corrected(case: Pair, x: float) -> Evidence:
 
 def draw_collapse(figure: Any) -> None:
     """Draw the gap against l1 at fixed l2, from the dense flow, and from the two singular values of M."""
-    labels = [c for c, size in enumerate(BY_HAND.sizes) for _ in range(size)]
+    labels = class_major(BY_HAND.sizes)
     values = np.linalg.svd(np.array(label_operator(labels, 7, float(BY_HAND.gamma)), float))[1]
     head, between = values[0], values[BY_HAND.heads - 1]
     s, decay_w = float(BY_HAND.ratio), float(BY_HAND.decay_w)

@@ -13,7 +13,7 @@ import sympy
 from sympy import exp, symbols
 
 from theorems.claim import REVERSED, Change, Claim, Hypothesis
-from theorems.evidence import both, never_negative, symbolic
+from theorems.evidence import both, never_negative, positive, symbolic
 from theorems.verdict import Evidence, Strength, Verdict
 
 LAMBDA, ZETA, K = symbols("lambda zeta k", positive=True)
@@ -44,8 +44,8 @@ def decay_turns(case: Plane, x: float) -> Evidence:
     same = features[0] * second - features[1] * first.subs(K, k)
     return both(
         symbolic(*moves, features[0].subs(ZETA, 0) - ALONG, same, sympy.limit(growth, ZETA, 0)),
-        symbolic(int(turn == 0)),
-        never_negative(more, sympy.nsimplify(x) * turn),
+        never_negative(more),
+        positive(sympy.nsimplify(x) * turn),
     )
 
 

@@ -158,7 +158,7 @@ def _epoch(moves: list[fmpq_mat], full: fmpq_mat) -> list[Evidence]:
     spread = _total((one - full) * (one - full) for one in moves)
     same = fmpq(int(spread == spread * 0))
     return [
-        enclosed(_ball(same), 0.0, "all batches are equal"),
+        enclosed(arb(same), 0.0, "all batches are equal"),
         _zero(linear - full_linear, "the first order of a shuffled epoch"),
         _zero(square - full_square + spread * fmpq(1, 2), "the second order of a shuffled epoch"),
     ]
@@ -185,7 +185,7 @@ def second_moment(case: Stochastic, x: float) -> Evidence:
     pairs = itertools.product(range(case.classes), range(n))
     predicted = -sum((operator[k][i] * moment[n + k, i] for k, i in pairs), fmpq(0))
     loss = sum((chance * case.loss(z) for chance, z in ends), fmpq(0))
-    by_loss = enclosed(_ball(loss - predicted), 0.0, f"E loss = {float(Fraction(int(loss.p), int(loss.q))):.6f}")
+    by_loss = enclosed(arb(loss - predicted), 0.0, f"E loss = {float(Fraction(int(loss.p), int(loss.q))):.6f}")
     return both(_zero(found - moment, "the mean of Z'Z over all paths"), by_loss)
 
 
@@ -199,11 +199,7 @@ def _total(matrices: Iterable[fmpq_mat]) -> fmpq_mat:
 def _zero(difference: fmpq_mat, what: str) -> Evidence:
     """Return the evidence that a rational matrix is zero: its largest entry, exactly."""
     largest = max(difference.entries(), key=abs)
-    return enclosed(_ball(largest), 0.0, f"{what}: {'equal' if largest == 0 else 'not equal'}, exactly")
-
-
-def _ball(value: fmpq) -> arb:
-    return arb(value)
+    return enclosed(arb(largest), 0.0, f"{what}: {'equal' if largest == 0 else 'not equal'}, exactly")
 
 
 def _rational(x: float) -> fmpq:

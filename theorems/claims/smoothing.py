@@ -26,6 +26,7 @@ import sympy
 from flint import arb, arb_mat, ctx
 from sympy import symbols
 
+from theorems import balls
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, enclosed_at_most, never_negative, symbolic
 from theorems.instance import Instance, random_instance
@@ -113,7 +114,7 @@ def _dense(case: Smoothed, x: float) -> Evidence:
     rates = abs((1 - a) * (1 + one.gamma)), abs(1 + one.gamma - one.gamma * one.classes)
     zeta = LATE * one.samples / np.sqrt(one.ratio * one.per_class) / max(abs(rates[0] - rates[1]), 1e-6)
     with ctx.workprec(BITS):
-        distance = _distance(one, arb_mat(one.state.tolist()) * (_generator(case) * zeta).exp())
+        distance = _distance(one, balls.exact(one.state) * (_generator(case) * zeta).exp())
         wins = lower < one.gamma < upper
         witness = f"C = {one.classes}, a = {a:.3g}, g = {one.gamma:.5g}: {float(distance.mid()):.2g} from E1+"
         return enclosed_at_most(distance, ARRIVED, witness) if wins else enclosed_at_most(APART - distance, 0, witness)
@@ -122,23 +123,17 @@ def _dense(case: Smoothed, x: float) -> Evidence:
 def _generator(case: Smoothed) -> arb_mat:
     """Return dZ = Z G of the smoothed problem, from the gradient of each sample's loss: (1 + g) target - g 1."""
     one = case.instance
-    g, a, s, n, classes = arb(one.gamma), arb(case.smoothing), arb(one.ratio), one.samples, one.classes
+    g, a, n, classes = arb(one.gamma), arb(case.smoothing), one.samples, one.classes
     m = [[((1 + g) * ((1 - a) * (y == c) + a / classes) - g) / n for y in one.labels] for c in range(classes)]
-    top = [[arb(0)] * n + [m[c][i] for c in range(classes)] for i in range(n)]
-    bottom = [[s * m[c][i] for i in range(n)] + [arb(0)] * classes for c in range(classes)]
-    return arb_mat(top + bottom)
+    return balls.generator(m, one.ratio)
 
 
 def _distance(one: Instance, z: arb_mat) -> arb:
     """Return the distance of Z from (sqrt(s/N) X (x) 1', X), X the centred prototypes of Z, over the norm of Z."""
-    k, rest, whole = (arb(one.ratio) / one.per_class).sqrt(), arb(0), arb(0)
-    for row in z.table():
-        h, w = row[: one.samples], row[one.samples :]
-        mean = sum(w, arb(0)) / one.classes
-        rest += one.classes * mean * mean
-        rest += sum(((f - k * (w[y] - mean)) ** 2 for f, y in zip(h, one.labels, strict=True)), arb(0))
-        whole += sum((entry * entry for entry in row), arb(0))
-    return (rest / whole).sqrt()
+    _, w = balls.split(z, one.samples)
+    x = w * balls.centring(one.classes)
+    features = x * balls.spread(one.labels, one.classes).transpose() * arb(one.ratio).sqrt()
+    return balls.norm(z - balls.beside(features, x)) / balls.norm(z)
 
 
 def _generic(case: Smoothed) -> bool:

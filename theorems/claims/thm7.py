@@ -33,6 +33,7 @@ import numpy as np
 import sympy
 from flint import arb, ctx, fmpq
 
+from theorems import balls
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, enclosed, enclosed_at_most, measured, symbolic
 from theorems.sphere import step, target
@@ -122,9 +123,7 @@ class Moment:
         unit = [x / size for x in self.prototype]
         along = _dot(self.feature, unit)
         across = [x - along * u for x, u in zip(self.feature, unit, strict=True)]
-        square = _dot(across, across)
-        size = square.sqrt() if square > 0 else arb(0).union(abs(square).upper().sqrt())
-        return arb.atan2(size, along)
+        return arb.atan2(balls.root(_dot(across, across)), along)
 
     def error(self, scale: float) -> float:
         """Return |h/|h| - scale w/|w|| in float64."""
@@ -137,7 +136,7 @@ def _numbers(rows: np.ndarray, number: Any) -> list[list[Any]]:
 
 
 def _exact(value: Fraction, number: Any) -> Any:
-    return float(value) if number is float else arb(fmpq(value.numerator, value.denominator))
+    return float(value) if number is float else balls.ball(value)
 
 
 def _dot(first: Sequence[Any], second: Sequence[Any]) -> Any:

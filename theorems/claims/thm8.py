@@ -27,9 +27,10 @@ from flint import arb, arb_mat, ctx
 from scipy.linalg import expm
 from sympy import Matrix, Rational, diag, eye, kronecker_product, zeros
 
+from theorems import balls
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import counterexample, enclosed, measured
-from theorems.instance import label_operator
+from theorems.instance import class_major, label_operator
 from theorems.verdict import Evidence, Strength, Verdict
 
 ROUNDING = 2.0**-53
@@ -66,7 +67,7 @@ class Kernel:
 
 def random_kernel(rng: np.random.Generator, kernel: np.ndarray, features: int, ratio: float, classes: int) -> Kernel:
     """Return a start in whole numbers with two samples a class."""
-    labels = tuple(c for c in range(classes) for _ in range(2))
+    labels = class_major([2] * classes)
     h, w = (rng.integers(-4, 5, size=(features, size)) + 0.0 for size in (len(labels), classes))
     return Kernel(labels, float(rng.choice([0.125, 0.375, 0.75])), ratio, h, w, kernel)
 
@@ -165,16 +166,15 @@ def general_cases(rng: np.random.Generator, x: float) -> Iterable[Kernel]:
 def general(case: Kernel, x: float) -> Evidence:
     """Judge the series in T against the dense exponential; ``x`` multiplies T."""
     with ctx.workprec(BITS):
-        h0, w0 = (arb_mat([[one] for one in start.ravel().tolist()]) for start in (case.features, case.prototypes))
-        down = arb_mat(np.kron(np.eye(case.features.shape[0]), case.operator).tolist())  # G'
-        force = arb_mat((case.ratio * case.kernel).tolist()) * down.transpose()  # s K G
+        h0, w0 = (balls.exact(start.reshape(-1, 1)) for start in (case.features, case.prototypes))
+        down = balls.exact(np.kron(np.eye(case.features.shape[0]), case.operator))  # G'
+        force = balls.exact(case.ratio * case.kernel) * down.transpose()  # s K G
         t = down * force * arb(x)
         even, odd, rest = (_series(t, case.time, shift) for shift in range(3))
         w = even * w0 + odd * (down * h0)
         h = h0 + force * (odd * w0 + rest * (down * h0))
-        start = arb_mat([[one] for one in (*h0.entries(), *w0.entries())])
-        moved = (_joined(force, down) * arb(case.time)).exp() * start
-        differences = [abs(a - b) for a, b in zip(moved.entries(), (*h.entries(), *w.entries()), strict=True)]
+        moved = (_joined(force, down) * arb(case.time)).exp() * balls.above(h0, w0)
+        differences = [abs(one) for one in (moved - balls.above(h, w)).entries()]
         rank = np.linalg.matrix_rank(case.kernel)
         return enclosed(max(differences, key=lambda one: float(one.upper())), PROVED, f"rank {rank}")
 
@@ -182,15 +182,13 @@ def general(case: Kernel, x: float) -> Evidence:
 def _joined(force: arb_mat, down: arb_mat) -> arb_mat:
     """Return the matrix of d(h, w)/d zeta2: h' = force w, w' = down h."""
     n, c = force.nrows(), force.ncols()
-    top = [[arb(0)] * n + row for row in force.tolist()]
-    return arb_mat(top + [row + [arb(0)] * c for row in down.tolist()])
+    return balls.above(balls.beside(arb_mat(n, n), force), balls.beside(down, arb_mat(c, c)))
 
 
 def _series(t: arb_mat, z: float, shift: int) -> arb_mat:
     """Enclose sum_k T^k z^(2k + shift)/(2k + shift)!: cosh, sinh/sqrt T, (cosh - 1)/T for shift 0, 1, 2."""
     size, time = t.nrows(), arb(z)
-    power = arb_mat([[int(i == j) for j in range(size)] for i in range(size)])
-    found = arb_mat(size, size)
+    power, found = balls.identity(size), arb_mat(size, size)
     for k in range(TERMS):
         found += power * (time ** (2 * k + shift) / arb.fac_ui(2 * k + shift))
         power = power * t
