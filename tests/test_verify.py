@@ -318,7 +318,7 @@ def test_the_page_needs_nothing_but_itself():
         ("eta1 = s eta2, beta", "η<sub>1</sub> = s η<sub>2</sub>, β"),
         ("h_{i,c} and n_c^(-1/2)", "h<sub>i,c</sub> and n<sub>c</sub><sup>(-1/2)</sup>"),
         ("Z_pi != 0 < 1", "Z<sub>π</sub> ≠ 0 &lt; 1"),
-        ("meta, theta.py, C^2", "meta, θ.py, C<sup>2</sup>"),
+        ("meta, |theta|^2, C^2", "meta, |θ|<sup>2</sup>, C<sup>2</sup>"),
         ("<script>", "&lt;script&gt;"),
     ],
 )

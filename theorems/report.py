@@ -92,6 +92,7 @@ figure { margin: .6rem 0 1.2rem; } figure img { width: 100%; max-width: 56rem; h
 figcaption { color: var(--soft); max-width: 46rem; }
 footer { border-top: 1px solid var(--line); color: var(--soft); padding-top: 1rem; padding-bottom: 3rem; }
 @media (max-width: 34rem) { body { font-size: 16px; } .formula { font-size: .95em; }
+  figure { overflow-x: auto; } figure img { min-width: 34rem; }
   dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; } }
 @media print { nav { display: none; } article { break-inside: avoid; } }
 """
@@ -192,7 +193,7 @@ def prose(text: str) -> str:
     shown = re.sub(rf"(?<![A-Za-z.])({names})(\d|\*)?(?![A-Za-z])", _greek, shown)
     shown = re.sub(r"(?<=[A-Za-z0-9)\u0370-\u03ff])_(\{[^{}]*\}|[A-Za-z0-9\u0370-\u03ff]+)", _script("sub"), shown)
     return re.sub(
-        r"(?<=[A-Za-z0-9)>\u0370-\u03ff])\^(\([^()]*\)|\{[^{}]*\}|-?[A-Za-z0-9.]+|[+-])", _script("sup"), shown
+        r"(?<=[A-Za-z0-9)|>\u0370-\u03ff])\^(\([^()]*\)|\{[^{}]*\}|-?[A-Za-z0-9.]+|[+-])", _script("sup"), shown
     )
 
 
