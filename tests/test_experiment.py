@@ -20,6 +20,7 @@ from dynamics.preparation import prepare, resolve
 from dynamics.scenario import Scenario, scenarios
 from dynamics.schedule import Schedule
 from dynamics.simulation import simulate
+from theorems.claim import catalogue
 from theorems.cli import app
 from theorems.closed_form import ClosedForm
 from theorems.comparison import Agreement, compare
@@ -221,7 +222,7 @@ def test_the_list_names_every_member_of_every_family_and_every_preset():
     assert result.exit_code == 0
     listed = json.loads(result.output)
     expected = {name.rpartition(".")[2]: set(members(name, base)) for name, base in FAMILIES.items()}
-    expected["presets"] = set(presets())
+    expected |= {"presets": set(presets()), "claims": set(catalogue())}
     assert {family: set(entries) for family, entries in listed.items()} == expected
     assert all(entry for entries in listed.values() for entry in entries.values())
     shown = CliRunner().invoke(app, ["list"])

@@ -1,6 +1,7 @@
 r"""The spherical case straight from its gradient, in any number type, as a reference for claims.
 
-A sample's loss is L = -(target . h/|h|) with target = ((1 + g) w_y - g sum_j w_j)/n, eq. (18). So
+A sample's loss is L = -(target . h/|h|) with target = ((1 + g) w_y - g sum_j w_j)/n: eq. (1) with unit features,
+averaged, and eq. (18) if the prototypes sum to zero. So
 
     -dL/dh = (target - h^ (h^ . target))/|h|,   h^ = h/|h|.
 
@@ -10,6 +11,11 @@ Nothing here knows an angle: what is judged against it does.
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
+
+
+def circle(half: Any) -> tuple[Any, Any]:
+    """Return the cosine and the sine of an angle from the tangent of its half: no root, so exact in fractions."""
+    return (1 - half**2) / (1 + half**2), 2 * half / (1 + half**2)
 
 
 def target(prototypes: Sequence[Sequence[Any]], label: int, gamma: Any, samples: int) -> list[Any]:

@@ -66,16 +66,26 @@ def _any_system() -> System:
 ANY = _any_system()  # all with sigma != 0
 UNIT = concrete(1, 1, 1, 1)
 
-NONZERO = Hypothesis(
-    "sigma is not 0",
-    holds=lambda case: sympy.sympify(case.sigma).is_nonzero,
+
+def _flat(order: int) -> System:
+    """Return all with sigma = 0 and s lambda1 > lambda2 (``order`` 1) or < (-1): theta1 and theta2 differ."""
+    decay, apart = symbols("lambda", real=True), symbols("d", positive=True)
+    falls = (decay + apart, decay) if order > 0 else (decay, decay + apart)
+    return System(sympy.Integer(0), S, falls[0] / S, falls[1], -decay - apart, -decay)
+
+
+EVERY = (ANY, _flat(1), _flat(-1))  # all with theta1 != theta2
+
+APART = Hypothesis(
+    "theta1 is not theta2: sigma is not 0, or lambda1 zeta1 is not lambda2 zeta2",
+    holds=lambda case: sympy.factor(case.w2 - case.w1).is_positive,
     broken=lambda rng: concrete(0, 1, 1, 1),
 )
 
 
-def either_system(rng: np.random.Generator, x: float) -> Sequence[System]:
+def any_system(rng: np.random.Generator, x: float) -> Sequence[System]:
     """Return one system by hand, and all systems."""
-    return (UNIT, ANY)
+    return (UNIT, *EVERY)
 
 
 def solves(system: System, matrix: Matrix, factors: Sequence[Matrix], start: Matrix) -> Evidence:
@@ -92,7 +102,7 @@ class Model:
     """The balanced model; its larger |sigma| is a symbol: the contrasts', or the means' over the classes if ``means``.
 
     ``root`` is f of that sigma, and stands for s. ``amplitude`` is sigma h~ + f W of the start: what moves like
-    e^(w2 zeta). ``turn`` multiplies s at some later time.
+    e^(w2 zeta). ``turn`` multiplies s at some later time, and ``reach`` is what zeta2 tends to.
     """
 
     classes: Scalar
@@ -103,6 +113,7 @@ class Model:
     amplitude: Scalar = K
     turn: int = 1
     means: bool = False
+    reach: Scalar = sympy.oo
 
     @property
     def ratio(self) -> Scalar:

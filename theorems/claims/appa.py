@@ -8,7 +8,8 @@ y} (l - z_j), and l is at least every z_j.
 
 Why the threshold holds and is sharp: the prototypes sum to zero, so the loss is -(1+g) w_y . h. If another w_j . h is
 as large as w_y . h, then 2 w_y . h <= (w_y + w_j) . h <= |w_y + w_j| = sqrt(2 (C-2)/(C-1)). Above half of that the
-sample is correct; h along w_y + w_j reaches it, with a tie.
+sample is correct; h along w_y + w_j reaches it, with a tie. At C = 2 the threshold is 0: right too, but sharp only
+where a feature can be orthogonal to the prototypes.
 
 Why the sentence without the minus fails: it lets w_y . h be negative.
 """
@@ -65,8 +66,9 @@ class Frame:
 
 
 def frames(rng: np.random.Generator, x: float) -> Iterable[Frame]:
-    """Yield all C >= 3 at once, and the vectors themselves for some."""
+    """Yield all C >= 3 at once, C = 2, and the vectors themselves for some."""
     yield Frame()
+    yield Frame(sympy.Integer(2), -sympy.Integer(1))
     for classes in (3, 4, 7):
         yield Frame(sympy.Integer(classes), -Rational(1, classes - 1), dense=True)
 
@@ -161,7 +163,7 @@ CLAIMS = (
         "the cross-entropy.",
         formula=r"L_\gamma \le \log(1 + e^{-z_y}) + \gamma \sum_{j \ne y} \log(1 + e^{z_j}), \quad L_\gamma \le "
         r"(\gamma (C-1) - 1) z_y - \gamma (C-1) \log \frac{e^{z_y}}{\sum_i e^{z_i}}",
-        source="Appendix A, p. 20",
+        source="Appendix A, p. 20, its second bound read with w_y . h + b_y",
         page=20,
         form="printed",
         expected=Verdict.SUPPORTED,
@@ -174,9 +176,9 @@ CLAIMS = (
     ),
     Claim(
         id="appA.threshold",
-        sentence="Prototypes that form a simplex ETF of unit vectors, C >= 3, and a unit feature: a loss below "
-        "-(1+gamma) sqrt((C-2)/(2(C-1))) means that the own logit is the largest, and no larger threshold does that "
-        "for every feature.",
+        sentence="Prototypes that form a simplex ETF of unit vectors, C >= 2, and a unit feature: a loss below "
+        "-(1+gamma) sqrt((C-2)/(2(C-1))) means that the own logit is the largest, and if C >= 3 no larger threshold "
+        "does that for every feature.",
         formula=r"L_\gamma < -(1+\gamma) \sqrt{\frac{C-2}{2(C-1)}} \Rightarrow w_y^\top h > \max_{i \ne y} w_i^\top h",
         source="Appendix A, p. 20",
         page=20,

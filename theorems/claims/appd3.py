@@ -1,6 +1,6 @@
 r"""Appendix D.3: the correction delta of equation (104), for features that point away from their prototype.
 
-Let h be a unit vector, c = -cos < 0 its cosine to w, w = |w| (c h + s tau) with a unit vector tau orthogonal to h. The
+Let h be a unit vector, c < 0 its cosine to w, w = |w| (c h + s tau) with a unit vector tau orthogonal to h. The
 multiple of w in delta must only move the part along tau: w - h h'w = |w| s tau. Then, with the printed factor,
 w + delta = |w| (c h - c S/(1 - eps) tau), S = sqrt(1 - (1 - eps)^2), and its cosine is -(1 - eps).
 
@@ -19,6 +19,7 @@ from sympy import symbols
 
 from theorems.claim import MOVED, REVERSED, Change, Claim, Hypothesis
 from theorems.evidence import both, counterexample, never_negative, symbolic
+from theorems.sphere import circle
 from theorems.verdict import Evidence, Strength, Verdict
 
 Number = Any  # SymPy's or a fraction
@@ -76,16 +77,8 @@ def corrected(case: Sample, x: float) -> Evidence:
 def any_sample() -> Sample:
     """Return every sample with -1 < cos < -1 + eps: u < k < 1, the tangents of half the angles to -h."""
     k = 1 / (1 + M)
-    u = k / (1 + J)
-    return Sample(SIZE, -_cosine(u), _sine(u), _cosine(k), _sine(k))
-
-
-def _cosine(half: sympy.Expr) -> sympy.Expr:
-    return (1 - half**2) / (1 + half**2)
-
-
-def _sine(half: sympy.Expr) -> sympy.Expr:
-    return 2 * half / (1 + half**2)
+    (near, sine), (target, rest) = circle(k / (1 + J)), circle(k)
+    return Sample(SIZE, -near, sine, target, rest)
 
 
 def _sign(number: Number) -> bool | None:

@@ -55,7 +55,7 @@ class Squared:
 
 
 def bridge_cases(rng: np.random.Generator, x: float) -> Iterable[Squared]:
-    """Yield several sizes; T is a few units of n, so that the modes have grown by about e."""
+    """Yield several sizes; T = n/(3 sqrt s): the modes of the contrasts grow by e^(2 sqrt N/3)."""
     for classes, per_class in ((2, 2), (3, 2), (5, 1)):
         yield _squared(rng, classes, per_class)
 

@@ -29,12 +29,12 @@ from sympy import Integer, Matrix, diag, eye, sqrt, symbols, zeros
 from theorems import balls
 from theorems.algebra import Split, generator, identity
 from theorems.claim import MOVED, Change, Claim, Hypothesis
-from theorems.evidence import both, counterexample, enclosed, enclosed_at_most, never_negative, symbolic
+from theorems.evidence import both, counterexample, enclosed, enclosed_at_most, never_negative, positive, symbolic
 from theorems.instance import Instance, class_major, random_instance
 from theorems.verdict import Evidence, Strength, Verdict
 
 N = symbols("N", integer=True, positive=True)
-S, ZETA, MORE, U = symbols("s zeta c u", positive=True)  # C = 2 + c for C >= 3
+S, ZETA, MORE, U, K = symbols("s zeta c u k", positive=True)  # C = 2 + c for C >= 3
 BIASES = symbols("b_i b_j", real=True)
 
 BITS = 2000  # the slowest case has e^1000 between its parts
@@ -45,12 +45,18 @@ PRESENT = 1e-3  # Zbar is present if it has at least this share of the start's n
 
 @dataclass(frozen=True)
 class Regime:
-    """A range of gamma for all C of a kind, and whether Zbar is present; ``branch`` is the larger of (10)'s two."""
+    """A range of gamma for all C of a kind; ``branch`` is the larger of (10)'s two.
+
+    ``amplitude`` is W + h~/q of the start, which Zbar is made of. ``turn`` multiplies s at some later time, and
+    ``reach`` is what zeta2 tends to.
+    """
 
     classes: Any
     gamma: Any
     branch: Any = None
-    zbar: bool = True
+    amplitude: Any = K
+    turn: int = 1
+    reach: Any = sympy.oo
 
     @property
     def branches(self) -> tuple[Any, Any]:
@@ -58,9 +64,9 @@ class Regime:
         return -self.gamma * self.classes, (self.classes - 2) * self.gamma - 2
 
     @property
-    def direction(self) -> Any:
-        """0, or NaN where Zbar = 0 has no direction to converge to."""
-        return Integer(0) if self.zbar else sympy.nan
+    def start(self) -> Matrix:
+        """Return a start (h~, W) on the contrasts, with its amplitude."""
+        return Matrix([[sqrt(S) * (self.amplitude - 1), 1]])
 
 
 MANY = 2 + MORE
@@ -90,10 +96,11 @@ def parts(case: Regime) -> list[tuple[Any, Split]]:
 
 def flows(case: Regime) -> Evidence:
     """Judge that the sum solves eq. (5): K rate = K generator for each part, and the K add up to the identity."""
-    rates, unit = generator(case.classes, N, case.gamma, S, 0, 0), sqrt(S) / (case.classes * sqrt(N))
-    total, residuals = identity(), []
+    unit, total, residuals = sqrt(S) / (case.classes * sqrt(N)), identity(), []
     for rate, part in parts(case):
-        residuals += (part * (rate * unit) - part @ rates).map(sympy.cancel).numbers()
+        for turn in {1, case.turn}:
+            rates = generator(case.classes, N, case.gamma, turn * S, 0, 0)
+            residuals += (part * (rate * unit) - part @ rates).map(sympy.cancel).numbers()
         total -= part
     return symbolic(*residuals, *total.numbers())
 
@@ -118,23 +125,31 @@ def printed_zbar(x: float) -> Split:
     return Split(aligned * weights[0] + opposed * weights[1], zeros(2))
 
 
+def survivor(case: Regime, stays: Split) -> Any:
+    """Return the prototypes' part of what stays of the start; if it is 0, so is Zbar: there is no direction."""
+    return sympy.cancel((case.start * stays.contrast)[1])
+
+
 def limit(case: Regime, x: float) -> Evidence:
-    """Judge that e^-p Z tends to the printed Zbar, which lies in E."""
+    """Judge that e^-p Z tends to the printed Zbar, which lies in E and is not 0."""
     stays, others = scaled(case)
     zbar = printed_zbar(x)
     aligned = zbar.contrast[:, 0] - sqrt(S) * zbar.contrast[:, 1]  # H = sqrt(s/N) W (x) 1'
     return both(
         flows(case),
         never_negative(*(-rate for rate in others)),
-        symbolic(*(stays - zbar).numbers(), *aligned, case.direction),
+        symbolic(1 / case.reach),  # what decays is gone only if the clock runs for ever
+        positive(survivor(case, stays)),
+        symbolic(*(stays - zbar).numbers(), *aligned),
     )
 
 
 def rate(case: Regime, x: float) -> Evidence:
     """Judge that every part of e^-p Z - Zbar decays at least as (10) says; ``x`` multiplies its exponent."""
     bound, other = case.branches[case.branch], case.branches[1 - case.branch]
-    slack = [sympy.nsimplify(x) * bound - one for one in scaled(case)[1]]
-    return both(flows(case), symbolic(case.direction), never_negative(bound - other), never_negative(*slack))
+    stays, others = scaled(case)
+    slack = [sympy.nsimplify(x) * bound - one for one in others]
+    return both(flows(case), positive(survivor(case, stays)), never_negative(bound - other, *slack))
 
 
 def in_range(case: Regime | Instance) -> bool | None:
@@ -285,7 +300,7 @@ def bias_ratio(case: Regime, x: float) -> Evidence:
     n = case.classes * N
     slope = sympy.cancel(N / n - case.gamma * (n - N) / n)  # M has 1/n for the own class, -gamma/n for the others
     first, second = (start + slope * ZETA for start in BIASES)
-    return symbolic(sympy.limit(first / second, ZETA, sympy.oo) - sympy.nsimplify(x))
+    return symbolic(sympy.limit(first / second, ZETA, case.reach) - sympy.nsimplify(x))
 
 
 def bias_ranges(rng: np.random.Generator, x: float) -> Iterable[Regime]:
@@ -315,14 +330,25 @@ RANGE = Hypothesis(
     broken=lambda rng: Regime(MANY, HIGH + U, 1),
 )
 ZBAR = Hypothesis(
-    "Zbar is not 0", holds=lambda case: case.zbar, broken=lambda rng: Regime(MANY, LOW / (1 + U), 0, zbar=False)
+    "Zbar is not 0",
+    holds=lambda case: case.amplitude != 0,
+    broken=lambda rng: Regime(MANY, LOW / (1 + U), 0, amplitude=Integer(0)),
+)
+RATIO = Hypothesis(
+    "eta1 = s eta2", holds=lambda case: case.turn == 1, broken=lambda rng: Regime(MANY, LOW / (1 + U), 0, turn=2)
+)
+FOR_EVER = Hypothesis(
+    "the integral of eta2 diverges",
+    holds=lambda case: case.reach == sympy.oo,
+    broken=lambda rng: Regime(MANY, LOW / (1 + U), 0, reach=Integer(1)),
 )
 
 CLAIMS = (
     Claim(
         id="cor3.limit.printed",
-        sentence="For 0 < gamma < 2/(C-2) or C = 2 and eta1 = s eta2, from every Z0 that is not 0 the normalised state "
-        "of the unconstrained flow tends to a point of E, where every feature is a positive multiple of its prototype.",
+        sentence="For 0 < gamma < 2/(C-2) or C = 2, eta1 = s eta2 and zeta1 -> infinity, from every Z0 that is not 0 "
+        "the normalised state of the unconstrained flow tends to a point of E, where every feature is a positive "
+        "multiple of its prototype.",
         formula=r"\lim_{t \to \infty} \frac{Z(t)}{\|Z(t)\|} \in E = \{H = k W \otimes 1_N^\top,\; k > 0\}",
         source="Corollary 3, eq. (10), p. 8",
         page=8,
@@ -336,13 +362,14 @@ CLAIMS = (
         hypotheses=(
             Hypothesis("0 < gamma < 2/(C-2), or C = 2 and gamma > 0", holds=in_range),
             Hypothesis("Z0 is not 0", holds=lambda case: bool(case.state.any())),
+            Hypothesis("eta1 = s eta2 with s > 0, constant for ever", holds=lambda case: case.ratio > 0),
         ),
         picture=draw,
     ),
     Claim(
         id="cor3.limit.corrected",
-        sentence="For 0 < gamma < 2/(C-2) or C = 2 and eta1 = s eta2, exp(-sigma1 sqrt(zeta1 zeta2)) Z(t) tends "
-        "to Zbar; if Zbar is not 0, the normalised state tends to Zbar/|Zbar|, a point of E.",
+        sentence="For 0 < gamma < 2/(C-2) or C = 2, eta1 = s eta2 and zeta1 -> infinity, exp(-sigma1 sqrt(zeta1 "
+        "zeta2)) Z(t) tends to Zbar; if Zbar is not 0, the normalised state tends to Zbar/|Zbar|, a point of E.",
         formula=r"e^{-\sigma_1 \sqrt{\zeta_1 \zeta_2}} Z(t) \to \bar{Z} = \left(\frac{1+\sqrt{s}}{2} H_1^+ "
         r"+ \frac{1-\sqrt{s}}{2} H_1^-,\; \frac{1+\sqrt{s}}{2\sqrt{s}} W_1^+ "
         r"- \frac{1-\sqrt{s}}{2\sqrt{s}} W_1^-\right)",
@@ -355,12 +382,12 @@ CLAIMS = (
         check=limit,
         cases=lambda rng, x: RANGES,
         lever=Change("(1 + sqrt s)/2 before H1+", MOVED),
-        hypotheses=(RANGE, ZBAR),
+        hypotheses=(RANGE, ZBAR, RATIO, FOR_EVER),
     ),
     Claim(
         id="cor3.rate",
-        sentence="If Zbar is not 0, and 0 < gamma < 2/(C-2) or C = 2, the normalised state converges at least as fast "
-        "as exp(max(-gamma C, (C-2) gamma - 2) sqrt(zeta1 zeta2)/(C sqrt N)).",
+        sentence="If Zbar is not 0, eta1 = s eta2, and 0 < gamma < 2/(C-2) or C = 2, the normalised state converges "
+        "at least as fast as exp(max(-gamma C, (C-2) gamma - 2) sqrt(zeta1 zeta2)/(C sqrt N)).",
         formula=r"\left\| \frac{Z(t)}{\|Z(t)\|} - \frac{\bar{Z}}{\|\bar{Z}\|} \right\| = "
         r"O\left(e^{\frac{\sqrt{\zeta_1 \zeta_2}}{C \sqrt{N}} \max\{-\gamma C,\, (C-2)\gamma - 2\}}\right)",
         source="Corollary 3, eq. (10), p. 8",
@@ -372,14 +399,14 @@ CLAIMS = (
         check=rate,
         cases=lambda rng, x: RANGES,
         lever=Change("the exponent", MOVED),
-        hypotheses=(RANGE, ZBAR),
+        hypotheses=(RANGE, ZBAR, RATIO),
     ),
     Claim(
         id="cor3.rate-tight",
-        sentence="If Zbar is not 0, the error decays exactly as eq. (10) says iff A_2 = (W0 + h~0/q)J is not 0 "
-        "(gamma < 1/(C-1)), B_2 = (W0 - h~0/q)J is not 0 (gamma > 1/(C-1)), or one of A_2, B_2 and the scatter R "
-        "within the classes is not 0 (gamma = 1/(C-1)); with A_2 = B_2 = 0 it decays at sigma1 if R is not 0, and at 2 "
-        "sigma1 if only B_1 = (W0 - h~0/q)P is left, for every gamma >= 0.",
+        sentence="If Zbar is not 0, eta1 = s eta2 and zeta1 -> infinity, the error decays exactly as eq. (10) says "
+        "iff A_2 = (W0 + h~0/q)J is not 0 (gamma < 1/(C-1)), B_2 = (W0 - h~0/q)J is not 0 (gamma > 1/(C-1)), or one "
+        "of A_2, B_2 and the scatter R within the classes is not 0 (gamma = 1/(C-1)); with A_2 = B_2 = 0 it decays "
+        "at sigma1 if R is not 0, and at 2 sigma1 if only B_1 = (W0 - h~0/q)P is left, for every gamma >= 0.",
         formula=r"-\frac{d \log \text{error}}{d \sqrt{\zeta_1 \zeta_2}} \to \frac{\min(\gamma C,\, 2 - (C-2)\gamma)}"
         r"{C \sqrt{N}}, \quad \sigma_1 = \frac{1+\gamma}{C \sqrt{N}}, \quad \text{or } 2 \sigma_1",
         source="new; sharpens Corollary 3, eq. (10)",
@@ -423,6 +450,7 @@ CLAIMS = (
                 holds=lambda case: sympy.cancel(case.gamma - 1 / (case.classes - 1)) != 0,
                 broken=lambda rng: RANGES[1],
             ),
+            FOR_EVER,
         ),
     ),
 )

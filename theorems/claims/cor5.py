@@ -20,6 +20,7 @@ proof also exchanges the signs of omega2.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,10 @@ def limit_factors(sigma: Scalar, drift: Scalar, w1: Scalar, w2: Scalar) -> list[
 
 
 def three_cases(rng: np.random.Generator, x: float) -> Iterator[Model]:
-    """Yield all C, g, s, N, lambda."""
+    """Yield all C, g, s, N, lambda > 0, and lambda = 0."""
     for classes, gamma in INSIDE:
-        yield Model(classes, gamma, LAMBDA, LAMBDA)
+        for decay in (LAMBDA, sympy.Integer(0)):
+            yield Model(classes, gamma, decay, decay)
 
 
 def three_limits(case: Model, x: float) -> Evidence:
@@ -77,8 +79,16 @@ def three_limits(case: Model, x: float) -> Evidence:
     # A start with the amplitude k: u.(h~, W) = sigma1 h~ + f W = k.
     start = Matrix([[(case.amplitude - case.root) / SIGMA, 1]])
     ahead = determinant(w2 * eye(2) - before.mean), w2 - w1, w2 - before.within[0], (start * grown)[1]
-    below, at, above = (w2.subs(LAMBDA, sympy.nsimplify(x) * SIGMA * share) for share in (1 / (1 + V), 1, 1 + V))
-    return both(*_moves(grown, w1, w2, (before, after)), positive(*ahead), symbolic(at), positive(below, -above))
+    signs = [positive(w2)]  # without decay the norm grows
+    if case.decay_h != 0:
+        below, at, above = (w2.subs(LAMBDA, sympy.nsimplify(x) * SIGMA * share) for share in (1 / (1 + V), 1, 1 + V))
+        signs = [symbolic(at), positive(below, -above)]
+    return both(*_moves(grown, w1, w2, (before, after)), _for_ever(case), positive(*ahead), *signs)
+
+
+def _for_ever(case: Model) -> Evidence:
+    """Judge that e^(w zeta2) reaches its limit: what decays is gone only if the clock runs for ever."""
+    return symbolic(1 / case.reach)
 
 
 def _moves(grown: Matrix, w1: Scalar, w2: Scalar, flows: tuple[Split, ...]) -> Iterator[Evidence]:
@@ -104,7 +114,7 @@ def critical_limit(case: Model, x: float) -> Evidence:
     limit = on_contrasts((1, 1), (factor, -factor))
     flow, later, w1 = case.flow(), case.flow(case.turn), -SIGMA * (1 + s)
     dying = positive(-flow.mean.trace(), determinant(flow.mean), -flow.within[0], -w1)
-    return both(*_moves(limit, w1, sympy.Integer(0), (flow, later)), dying)
+    return both(*_moves(limit, w1, sympy.Integer(0), (flow, later)), _for_ever(case), dying)
 
 
 def _allowed(classes: Scalar, gamma: Scalar) -> bool | None:
@@ -131,6 +141,11 @@ SYMBOLIC_START = Hypothesis(
     holds=lambda case: case.amplitude != 0,
     broken=lambda rng: Model(*INSIDE[0], LAMBDA, LAMBDA, amplitude=sympy.Integer(0)),
 )
+SYMBOLIC_CLOCK = Hypothesis(
+    "zeta1 -> infinity",
+    holds=lambda case: case.reach == sympy.oo,
+    broken=lambda rng: Model(*INSIDE[0], SIGMA, SIGMA, S * SIGMA, reach=sympy.Integer(1)),
+)
 CRITICAL = Hypothesis(
     "lambda = (1 + g)/(C sqrt N)",
     holds=lambda case: sympy.cancel(case.decay_h - SIGMA) == 0,
@@ -140,13 +155,9 @@ CRITICAL = Hypothesis(
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A start whose flow is followed by balls. ``slow``: it has a part that moves like e^(w2(|sigma2|) zeta).
-
-    ``turn`` multiplies s from zeta = 1 on.
-    """
+    """A start whose flow is followed by balls. ``turn`` multiplies s from zeta = 1 on."""
 
     instance: Instance
-    slow: bool = True
     turn: float = 1.0
     name: str = "a random start"
 
@@ -202,6 +213,28 @@ class Trial:
         return self.exponents(self.sigmas[0])
 
     @property
+    def slow(self) -> arb:
+        """Return the share of the start that moves like e^(w2(|sigma2|) zeta): of its means over the classes (E2).
+
+        The exponent's column eigenvector on (h~, W) is (sigma2, w2 + s lambda1). At sigma2 = 0 the two move alone, and
+        what varies within the classes (E3) moves as the features' mean does.
+        """
+        one = self.instance
+        with ctx.workprec(BITS):
+            h, w = balls.exact(one.features), balls.exact(one.prototypes)
+            spread = balls.spread(one.labels, one.classes)
+            mean = balls.identity(one.classes) - balls.centring(one.classes)
+            tilde, fall, decay = h * spread, Fraction(one.ratio) * Fraction(one.lambda_h), Fraction(one.lambda_w)
+            bias = 1 + Fraction(one.gamma) * (1 - one.classes)
+            if bias:
+                f = self.exponents(self.sigmas[1])[1] + balls.ball(fall)
+                parts = [(tilde * (self.sigmas[1] if bias > 0 else -self.sigmas[1]) + w * f) * mean]
+            else:
+                features = [tilde * mean, h - tilde * spread.transpose()]
+                parts = features * (fall <= decay) + [w * mean] * (decay <= fall)
+            return balls.root(sum((balls.inner(part, part) for part in parts), arb(0))) / balls.norm(balls.beside(h, w))
+
+    @property
     def present(self) -> bool:
         """Whether Z_pi, in proportion to Z0, is not small."""
         return bool(balls.norm(self.limit()) > PRESENT * float(np.linalg.norm(self.instance.state)))
@@ -234,7 +267,8 @@ def random_trials(rng: np.random.Generator, *, equal: bool) -> Iterator[Trial]:
             decays = rng.choice([0.0, 0.3, 0.8, 1.0, 1.4], 2)
             trial = Trial(_draw(rng, shape, (decays[0], decays[0 if equal else 1])))
             died = trial.errors()
-            if died[1] - died[0] > APART * died[0] and trial.present:
+            clear = died[1] - died[0] > APART * died[0] and bool(trial.slow > PRESENT * float(trial.sigmas[0]))
+            if clear and trial.present:
                 yield trial
                 break
 
@@ -254,15 +288,15 @@ def starts_without_slow(rng: np.random.Generator) -> Iterator[Trial]:
     centred = _whole(rng, _draw(rng, (4, 2, 3), (0.8, 0.5)), 0)
     w = centred.prototypes.copy()
     w[:, -1] -= w.sum(axis=1)
-    yield Trial(replace(centred, prototypes=w), slow=False, name="centred")
+    yield Trial(replace(centred, prototypes=w), name="centred")
     # s = 1 and lambda1 = lambda2: the slow direction is h~ = sign(sigma2) W, the other one is tied here.
     for gamma, tie in ((0.25, -1), (0.75, 1)):
         drawn = _draw(rng, (4, 1, 3), (0.5, 0.5))
         drawn = replace(drawn, gamma=gamma, ratio=1.0, lambda_h=0.125, lambda_w=0.125)
-        yield Trial(_whole(rng, drawn, tie), slow=False, name="only the fast half of E2")
+        yield Trial(_whole(rng, drawn, tie), name="only the fast half of E2")
     # g = 1/(C - 1) and s lambda1 < lambda2: the slow part is the features' mean (and E3, which N = 1 has not).
     drawn = replace(_draw(rng, (3, 1, 2), (0.5, 0.5)), gamma=0.5, ratio=0.5, lambda_h=0.375, lambda_w=0.375)
-    yield Trial(_whole(rng, drawn, 0), slow=False, name="sigma2 = 0 and centred features")
+    yield Trial(_whole(rng, drawn, 0), name="sigma2 = 0 and centred features")
 
 
 def rate_trials(rng: np.random.Generator, x: float) -> Iterator[Trial]:
@@ -277,7 +311,7 @@ def rate(case: Trial, x: float) -> Evidence:
     """Judge that the error's log-slope is -omega iff the slow part is there; ``x`` scales omega."""
     slope, omega = log_slope(case), x * case.omega
     text = f"{case.name}: log-slope {float(slope.mid()):.6g}, omega {float(omega.mid()):.6g}"
-    if case.slow:
+    if not case.slow.contains(0):
         return enclosed((slope + omega) / omega, TOLERANCE, text)
     return enclosed_at_most(slope, -STRICTLY * omega, text)
 
@@ -304,11 +338,10 @@ def _by_hand(gamma: float, decay: float, features: list[list[float]], prototypes
 
 BOTH_PARTS = Trial(
     _by_hand(0.5, 0.25, [[1.0, -1.0], [1.0, 1.0]], [[1.0, -1.0], [1.0, 1.0]]),
-    name="C=2, N=1, g=1/2, s=1, H0=W0=[[1,-1],[1,1]]: error ~ e^(-zeta/2), printed e^(-zeta/4)",
+    name="C=2, N=1, g=1/2, s=1, lambda=1/4, H0=W0=[[1,-1],[1,1]]: error ~ e^(-zeta/2), printed e^(-zeta/4)",
 )
 ONLY_FALLING = Trial(
     _by_hand(1.0, 0.5, [[-1.0, 1.0]], [[1.0, -1.0]]),
-    slow=False,
     name="C=2, N=1, g=1, s=1, lambda=1/2 < 1: W0=(1,-1)=-H0 gives Z(t) = e^(-3 zeta/2) Z0 -> 0",
 )
 
@@ -393,13 +426,16 @@ def _broken_trial(rng: np.random.Generator, **changes: Any) -> Trial:
 
 
 def _fallen_trial(rng: np.random.Generator) -> Trial:
-    """Return a start with h~ P = -W P at s = 1, lambda1 = lambda2: Z_pi = 0."""
+    """Return a start with h~ P = -W P at s = 1, lambda1 = lambda2: Z_pi = 0; its means are any, in whole numbers."""
     trial = _broken_trial(rng)
-    w = trial.instance.prototypes
-    return replace(trial, instance=replace(trial.instance, features=-w))
+    w = rng.integers(-9, 10, trial.instance.prototypes.shape).astype(float)
+    h = rng.integers(1, 10, (len(w), 1)) - w
+    return replace(trial, instance=replace(trial.instance, features=h, prototypes=w))
 
 
-PRESENT_START = Hypothesis("Z_pi is not 0", holds=lambda case: case.present, broken=_fallen_trial)
+PRESENT_START = Hypothesis(
+    "Z_pi is not 0 (it has at least 0.05 of the start's norm)", holds=lambda case: case.present, broken=_fallen_trial
+)
 EQUAL_DECAYS = Hypothesis(
     "lambda1 = lambda2", holds=_equal, broken=lambda rng: _broken_trial(rng, lambda_h=0.5, lambda_w=0.125)
 )
@@ -416,8 +452,8 @@ SETTING = (SMALL_GAMMA, EQUAL_DECAYS, CONSTANT_RATIO)
 CLAIMS = (
     Claim(
         id="cor5.cases.printed",
-        sentence="With lambda1 = lambda2 = lambda < (1 + g)/(C sqrt N), eta1 = s eta2 and 0 < g < 2/(C - 2) or C = 2, "
-        "the norm of Z tends to infinity from every start Z0 != 0.",
+        sentence="With lambda1 = lambda2 = lambda < (1 + g)/(C sqrt N), eta1 = s eta2, zeta1 -> infinity and 0 < g < "
+        "2/(C - 2) or C = 2, the norm of Z tends to infinity from every start Z0 != 0.",
         formula=r"\lambda < \frac{1+\gamma}{C\sqrt{N}} \Rightarrow \lim_{t\to\infty} \|Z(t)\| = \infty",
         source="Corollary 5, third case, p. 11",
         page=11,
@@ -432,8 +468,9 @@ CLAIMS = (
     ),
     Claim(
         id="cor5.cases.corrected",
-        sentence="With lambda1 = lambda2 = lambda, eta1 = s eta2, 0 < g < 2/(C - 2) or C = 2, and Z_pi != 0, the norm "
-        "of Z tends to 0, to that of Z_pi, or to infinity as lambda is above, at, or below (1 + g)/(C sqrt N).",
+        sentence="With lambda1 = lambda2 = lambda >= 0, eta1 = s eta2, zeta1 -> infinity, 0 < g < 2/(C - 2) or C = "
+        "2, and Z_pi != 0, the norm of Z tends to 0, to that of Z_pi, or to infinity as lambda is above, at, or "
+        "below (1 + g)/(C sqrt N).",
         formula=r"Z_\pi \neq 0: \quad \|Z(t)\| \to 0, \; \|Z_\pi\|, \; \infty \quad \text{as} \quad "
         r"\lambda >, =, < \frac{1+\gamma}{C\sqrt{N}}",
         source="Corollary 5, its three cases, p. 11",
@@ -445,12 +482,12 @@ CLAIMS = (
         check=three_limits,
         cases=three_cases,
         lever=Change("lambda*", MOVED),
-        hypotheses=(SYMBOLIC_GAMMA, SYMBOLIC_DECAYS, SYMBOLIC_RATIO, SYMBOLIC_START),
+        hypotheses=(SYMBOLIC_GAMMA, SYMBOLIC_DECAYS, SYMBOLIC_RATIO, SYMBOLIC_START, SYMBOLIC_CLOCK),
     ),
     Claim(
         id="cor5.omega2-sign.printed",
-        sentence="With lambda1 = lambda2 = lambda, the larger exponent omega2 of the contrasts is positive for lambda "
-        "above lambda* = (1 + g)/(C sqrt N), and negative below.",
+        sentence="With lambda1 = lambda2 = lambda, the larger exponent omega2 of the contrasts is positive for "
+        "lambda above lambda* = (1 + g)/(C sqrt N), and negative below.",
         formula=r"\lambda > \frac{1+\gamma}{C\sqrt{N}} \Rightarrow \omega_2 > 0, \quad "
         r"\lambda < \frac{1+\gamma}{C\sqrt{N}} \Rightarrow \omega_2 < 0",
         source="Proof of Corollary 5, p. 35",
@@ -468,8 +505,8 @@ CLAIMS = (
     ),
     Claim(
         id="cor5.rate.printed",
-        sentence="With lambda1 = lambda2, eta1 = s eta2, 0 < g < 2/(C - 2) or C = 2, and a start with every part, the "
-        "logarithm of the distance of Z/|Z| from its limit falls with slope omega/(C sqrt N) in zeta2.",
+        sentence="With lambda1 = lambda2, eta1 = s eta2, 0 < g < 2/(C - 2) or C = 2, and a start with every part, "
+        "the logarithm of the distance of Z/|Z| from its limit falls with slope omega/(C sqrt N) in zeta2.",
         formula=r"\lim \frac{1}{\zeta_2} \log \left\| \frac{Z}{\|Z\|} - \frac{Z_\pi}{\|Z_\pi\|} \right\| = "
         r"-\frac{\omega_2(\sigma_1) - \omega_2(|\sigma_2|)}{C\sqrt{N}}",
         source="Proof of Corollary 5, the exponent read as attained, p. 35",
@@ -502,9 +539,9 @@ CLAIMS = (
     ),
     Claim(
         id="cor5.rate.corrected",
-        sentence="For all decays, eta1 = s eta2, 0 < g < 2/(C - 2) or C = 2, and Z_pi != 0, the distance of Z/|Z| from "
-        "its limit falls with exponent omega = w2(sigma1) - w2(|sigma2|) if the start has a part that moves like "
-        "exp(w2(|sigma2|) zeta2), and with a larger one if not.",
+        sentence="For all decays, eta1 = s eta2, 0 < g < 2/(C - 2) or C = 2, and Z_pi != 0, the distance of Z/|Z| "
+        "from its limit falls with exponent omega = w2(sigma1) - w2(|sigma2|) if the start has a part that moves "
+        "like exp(w2(|sigma2|) zeta2), and with a larger one if not.",
         formula=r"\lim \frac{1}{\zeta_2} \log \left\| \frac{Z}{\|Z\|} - \frac{Z_\pi}{\|Z_\pi\|} \right\| = "
         r"-\omega, \quad \omega = w_2(\sigma_1) - w_2(|\sigma_2|)",
         source="Corollary 5, eq. (15), p. 11",
@@ -520,8 +557,9 @@ CLAIMS = (
     ),
     Claim(
         id="cor5.critical-limit",
-        sentence="With lambda1 = lambda2 = (1 + g)/(C sqrt N), eta1 = s eta2, and 0 < g < 2/(C - 2) or C = 2, Z tends "
-        "to the E1^+ part of the start plus (1 - s)/(1 + s) times its E1^- part, with the prototypes' sign reversed.",
+        sentence="With lambda1 = lambda2 = (1 + g)/(C sqrt N), eta1 = s eta2, zeta1 -> infinity, and 0 < g < 2/(C - "
+        "2) or C = 2, Z tends to the E1^+ part of the start plus (1 - s)/(1 + s) times its E1^- part, with the "
+        "prototypes' sign reversed.",
         formula=r"\lambda = \frac{1+\gamma}{C\sqrt{N}} \Rightarrow Z(t) \to "
         r"\left(H_1^+ + \frac{1-s}{1+s} H_1^-,\; W_1^+ - \frac{1-s}{1+s} W_1^-\right)",
         source="Corollary 5, second case, and eq. (81), p. 11 and 35",
@@ -533,6 +571,6 @@ CLAIMS = (
         check=critical_limit,
         cases=critical_cases,
         lever=Change("(1 - s)/(1 + s)", MOVED),
-        hypotheses=(SYMBOLIC_GAMMA, SYMBOLIC_DECAYS, SYMBOLIC_RATIO, CRITICAL),
+        hypotheses=(SYMBOLIC_GAMMA, SYMBOLIC_DECAYS, SYMBOLIC_RATIO, CRITICAL, SYMBOLIC_CLOCK),
     ),
 )

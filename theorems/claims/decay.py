@@ -99,8 +99,8 @@ CLAIMS = (
     Claim(
         id="decay.decoupled",
         sentence="Decoupled decay by d1, d2 at constant rates equals descent with lambda1 = d1/eta1, lambda2 = "
-        "d2/eta2; with rates that vary, eta1 = s eta2, and equal decays d of features and prototypes, each mode is "
-        "multiplied by the product of 1 - d + eta2 w, w its eigenvalue without decay.",
+        "d2/eta2; with rates that vary, eta1 = s eta2, and equal decays d of features and prototypes, each mode of "
+        "the balanced model is multiplied by the product of 1 - d + eta2 w, w its eigenvalue without decay.",
         formula=r"\lambda_1 = \frac{d_1}{\eta_1}, \quad \lambda_2 = \frac{d_2}{\eta_2}; \quad "
         r"d_H = d_W: \quad \prod_k \left( 1 - d_k + \eta_k w \right)",
         source="beyond the paper",

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from theorems.claim import REVERSED, Change, Claim
+from theorems.claim import REVERSED, Change, Claim, Hypothesis
 from theorems.evidence import counterexample
 from theorems.verdict import Evidence, Strength, Verdict
 
@@ -79,11 +79,18 @@ def _rationals(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.array(numbers, dtype=object).reshape(shape)
 
 
+def semidefinite(case: Point) -> bool:
+    """Return whether the kernel is symmetric and positive semidefinite, to rounding."""
+    kernel = (case.root @ case.root.T).astype(float)
+    values = np.linalg.eigvalsh(kernel)
+    return bool(np.array_equal(kernel, kernel.T) and values[0] >= -1e-12 * values[-1])
+
+
 CLAIMS = (
     Claim(
         id="eq25.sign.printed",
-        sentence="Along the motion printed for the mean squared error with a fixed, positive semidefinite kernel, the "
-        "mean squared error never rises.",
+        sentence="Along the motion printed for the mean squared error with a fixed, positive semidefinite kernel, "
+        "the mean squared error never rises.",
         formula=r"H' = K\,W C,\; W' = H C^\top,\; b' = C 1_{CN}, \; C = \frac{2\eta}{CN} \left( W^\top H + b 1^\top - "
         r"I_C \otimes 1_N^\top \right) \Rightarrow \frac{dL}{dt} \le 0",
         source="eq. (25) and the line after it, p. 14 and 15",
@@ -95,5 +102,6 @@ CLAIMS = (
         check=descends,
         cases=points,
         repair=Change("the sign of all three right-hand sides", REVERSED),
+        hypotheses=(Hypothesis("the kernel is positive semidefinite", holds=semidefinite),),
     ),
 )

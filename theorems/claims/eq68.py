@@ -9,7 +9,8 @@ must stand; it is read as zeta2 here, which is the kinder reading.) At S = [[-1,
 
 Why the repaired row holds: the row r(zeta) of an exponential satisfies r' = r S and starts at (0, 1). The eigenvalues
 are free of roots in f = w2 + s lambda1, which is positive for sigma != 0 and can be any positive number:
-w1 = -s lambda1 - s sigma^2/f, and lambda2 = s lambda1 - f + s sigma^2/f.
+w1 = -s lambda1 - s sigma^2/f, and lambda2 = s lambda1 - f + s sigma^2/f. For sigma = 0 they are -s lambda1 and -lambda2
+in either order; only theta1 = theta2 is left out, where the printed quotient is 0/0.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ from sympy import Matrix
 
 from theorems.claim import MOVED, REVERSED, Change, Claim
 from theorems.evidence import counterexample
-from theorems.system import ANY, NONZERO, System, either_system, solves
+from theorems.system import APART, EVERY, UNIT, System, any_system, solves
 from theorems.verdict import Evidence, Strength, Verdict
 
 Scalar = Any
@@ -42,7 +43,7 @@ def second_row(system: System, order: Scalar, scale: Scalar) -> list[Matrix]:
 def row_printed(case: System, x: float) -> Evidence:
     """Judge the printed row: by SymPy's matrix exponential where the case is concrete, by r' = r S where it is not."""
     order = sympy.nsimplify(x)
-    if case is ANY:
+    if case is not UNIT:
         return _moves(case, order, sympy.Integer(1))
     rows = second_row(case, order, sympy.Integer(1))
     formula = (rows[0] * sympy.exp(case.w1) + rows[1] * sympy.exp(case.w2)) / (case.w2 - case.w1)
@@ -64,7 +65,8 @@ def _moves(system: System, order: Scalar, scale: Scalar) -> Evidence:
 CLAIMS = (
     Claim(
         id="eq68.second-row.printed",
-        sentence="For sigma != 0 the second row of exp(S) is the printed one, with its theta2(t) read as zeta2(t).",
+        sentence="For theta1 != theta2 the second row of exp(S) is the printed one, with its theta2(t) read as "
+        "zeta2(t).",
         formula=r"\left(e^S\right)_{2} = \frac{1}{\theta_2-\theta_1}\left((\lambda_1\zeta_1+\theta_2)e^{\theta_2}"
         r"-(\lambda_1\zeta_1+\theta_1)e^{\theta_1},\; \sigma\zeta_2 e^{\theta_2}-\sigma\zeta_2 e^{\theta_1}\right)",
         source="Proof of Theorem 4, eq. (68), p. 32",
@@ -74,14 +76,14 @@ CLAIMS = (
         strength=Strength.WITNESS,
         reference="SymPy's exponential of the 2 x 2 matrix",
         check=row_printed,
-        cases=either_system,
+        cases=any_system,
         repair=Change("the order of the two entries", REVERSED),
-        hypotheses=(NONZERO,),
+        hypotheses=(APART,),
     ),
     Claim(
         id="eq68.second-row.corrected",
-        sentence="For sigma != 0, any decays and any positive zeta1, zeta2, the second row of exp(S) is the printed "
-        "one with its two entries exchanged.",
+        sentence="For theta1 != theta2, any sigma, any decays and any positive zeta1, zeta2, the second row of "
+        "exp(S) is the printed one with its two entries exchanged.",
         formula=r"\left(e^S\right)_{2} = \frac{1}{\theta_2-\theta_1}\left(\sigma\zeta_2 (e^{\theta_2}-e^{\theta_1}),\; "
         r"(\lambda_1\zeta_1+\theta_2)e^{\theta_2}-(\lambda_1\zeta_1+\theta_1)e^{\theta_1}\right)",
         source="Proof of Theorem 4, eq. (68), p. 32",
@@ -91,8 +93,8 @@ CLAIMS = (
         strength=Strength.SYMBOLIC,
         reference="what defines the row: r' = r S and r = (0, 1) at the start, for all sigma, s, lambda1, lambda2",
         check=row_corrected,
-        cases=lambda rng, x: (ANY,),
+        cases=lambda rng, x: EVERY,
         lever=Change("sigma zeta2", MOVED),
-        hypotheses=(NONZERO,),
+        hypotheses=(APART,),
     ),
 )

@@ -10,7 +10,8 @@ and are not affected.
 
 Why the repaired b holds: a and b start at 1 and satisfy (a, b)' = (a, b) S'. The eigenvalues are free of roots in
 f = w2 + s lambda1, which is positive for sigma != 0 and can be any positive number: w1 = -s lambda1 - s sigma^2/f, and
-lambda2 = s lambda1 - f + s sigma^2/f.
+lambda2 = s lambda1 - f + s sigma^2/f. For sigma = 0 they are -s lambda1 and -lambda2 in either order; only
+theta1 = theta2 is left out, where the printed quotients are 0/0.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ from sympy import Matrix
 
 from theorems.claim import MOVED, REVERSED, Change, Claim
 from theorems.evidence import counterexample
-from theorems.system import ANY, NONZERO, System, either_system, solves
+from theorems.system import APART, EVERY, UNIT, System, any_system, solves
 from theorems.verdict import Evidence, Strength, Verdict
 
 Scalar = Any
@@ -40,7 +41,7 @@ def scalars(system: System, sign: Scalar, scale: Scalar) -> list[Matrix]:
 def b_printed(case: System, x: float) -> Evidence:
     """Judge the printed b: by SymPy's matrix exponential where the case is concrete, else by its equation."""
     sign = sympy.nsimplify(x)
-    if case is ANY:
+    if case is not UNIT:
         return _moves(case, sign, sympy.Integer(1))
     fallen, grown = scalars(case, sign, sympy.Integer(1))
     formula = (fallen[1] * sympy.exp(case.w1) + grown[1] * sympy.exp(case.w2)) / (case.w2 - case.w1)
@@ -62,7 +63,8 @@ def _moves(system: System, sign: Scalar, scale: Scalar) -> Evidence:
 CLAIMS = (
     Claim(
         id="eq69.b.printed",
-        sentence="For sigma != 0 the prototypes' scalar b, the second entry of exp(S) (1, 1)', is the printed one.",
+        sentence="For theta1 != theta2 the prototypes' scalar b, the second entry of exp(S) (1, 1)', is the printed "
+        "one.",
         formula=r"b = \frac{e^{\theta_2}}{\theta_2-\theta_1}\left((\lambda_1\zeta_1+\theta_2+\sigma\zeta_2)"
         r"+(\lambda_1\zeta_1+\theta_1-\sigma\zeta_2)e^{\theta_1-\theta_2}\right)",
         source="Proof of Theorem 4, eq. (69), repeated in (75), p. 32 and 34",
@@ -72,14 +74,15 @@ CLAIMS = (
         strength=Strength.WITNESS,
         reference="SymPy's exponential of the 2 x 2 matrix",
         check=b_printed,
-        cases=either_system,
+        cases=any_system,
         repair=Change("the sign of lambda1 zeta1 + theta1 in the e^theta1 term", REVERSED),
-        hypotheses=(NONZERO,),
+        hypotheses=(APART,),
     ),
     Claim(
         id="eq69.b.corrected",
-        sentence="For sigma != 0, any decays and any positive zeta1, zeta2, the scalar a is the printed one, and b the "
-        "printed one with the sign of lambda1 zeta1 + theta1 in the e^theta1 term reversed; both start at 1.",
+        sentence="For theta1 != theta2, any sigma, any decays and any positive zeta1, zeta2, the scalar a is the "
+        "printed one, and b the printed one with the sign of lambda1 zeta1 + theta1 in the e^theta1 term reversed; "
+        "both start at 1.",
         formula=r"b = \frac{e^{\theta_2}}{\theta_2-\theta_1}\left((\lambda_1\zeta_1+\theta_2+\sigma\zeta_2)"
         r"-(\lambda_1\zeta_1+\theta_1+\sigma\zeta_2)e^{\theta_1-\theta_2}\right)",
         source="Proof of Theorem 4, eq. (69), p. 32",
@@ -89,8 +92,8 @@ CLAIMS = (
         strength=Strength.SYMBOLIC,
         reference="what defines a and b: (a, b)' = S (a, b) from (1, 1), for all sigma, s, lambda1, lambda2",
         check=b_corrected,
-        cases=lambda rng, x: (ANY,),
+        cases=lambda rng, x: EVERY,
         lever=Change("sigma in the e^theta1 term of b", MOVED),
-        hypotheses=(NONZERO,),
+        hypotheses=(APART,),
     ),
 )

@@ -5,7 +5,7 @@ h^ = h/|h| brings a second power of the norm:
 
     h' = (1 - eta w.h^/|h|^2) h + (eta/|h|) w.
 
-The printed coefficient of h has one power of |h| only. It is positive under the printed condition eta |w| <= |h|; the
+The printed coefficient of h has one power of |h| only. It is positive under the printed condition eta |w| < |h|; the
 right one is >= 0 iff kappa cos theta <= 1, with kappa = eta |w|/|h|^2 and theta the angle between h and w.
 """
 
@@ -19,7 +19,7 @@ from sympy import sqrt, symbols
 
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import counterexample, symbolic
-from theorems.sphere import step
+from theorems.sphere import circle, step
 from theorems.verdict import Evidence, Strength, Verdict
 
 ETA, U, R, W = symbols("eta u r w", positive=True)
@@ -72,18 +72,23 @@ def printed(case: Step, x: float) -> Evidence:
 
 
 def corrected(case: None, x: float) -> Evidence:
-    """Judge the identity and its first coefficient, for all norms and angles 0 < theta < pi; ``x`` scales the latter.
+    """Judge the identity and its first coefficient, for all norms and angles; ``x`` scales the latter.
 
-    U is the tangent of theta/2, and w lies along the first axis.
+    U is the tangent of theta/2 for 0 < theta < pi, and w lies along the first axis.
     """
-    cosine, sine = (1 - U**2) / (1 + U**2), 2 * U / (1 + U**2)
+    one, zero = sympy.Integer(1), sympy.Integer(0)
+    angles = circle(U), (one, zero), (-one, zero)
+    return symbolic(*(entry for angle in angles for entry in _residuals(*angle, sympy.nsimplify(x))))
+
+
+def _residuals(cosine: sympy.Expr, sine: sympy.Expr, scale: sympy.Expr) -> list[sympy.Expr]:
     h, w = [R * cosine, R * sine], [W, 0]
     true = step(h, w, ETA, lambda square: sqrt(sympy.factor(square)))
-    kept = 1 - sympy.nsimplify(x) * ETA * (W * cosine) / R**2
+    kept = 1 - scale * ETA * (W * cosine) / R**2
     moves = [sympy.cancel(a - (kept * b + ETA / R * c)) for a, b, c in zip(true, h, w, strict=True)]
     # The sign: both sides of kappa cos theta <= 1, kappa from its definition, cos theta from w.h.
     kappa, angle = ETA * W / R**2, (h[0] * w[0] + h[1] * w[1]) / (R * W)
-    return symbolic(*moves, sympy.cancel(kept - (1 - kappa * angle)))
+    return [*moves, sympy.cancel(kept - (1 - kappa * angle))]
 
 
 def _inside(case: Step) -> bool:

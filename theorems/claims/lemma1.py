@@ -380,7 +380,8 @@ def arrangements(figure: Any) -> None:
             axes.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "-|>", "color": "#0072b2", "linewidth": 1.8})
             shared = sum(np.allclose(seen[k], other) for other in seen[:k])
             axes.text(1.2 * x, 1.2 * y - 0.22 * shared, f"w{k + 1}", ha="center", va="center", fontsize=9)
-        axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal", xticks=[], yticks=[])
+        axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal")
+        axes.set_axis_off()
         axes.set_title(f"{name}\nloss {float(loss):.3f} E1 E2", fontsize=10)
     figure.suptitle(f"C = 4, gamma = {float(gamma)}: equally low, and only the first is a simplex ETF", fontsize=10)
 
@@ -406,7 +407,7 @@ CLAIMS = (
         "E1 and features bounded by E2 is -(1+gamma) E1 E2.",
         formula=r"\min_{\|w_c\| \le E_1, \|h_{i,c}\| \le E_2} \frac{1}{CN} \sum_{i,c} L_\gamma(W h_{i,c}, c) = "
         r"-(1+\gamma) E_1 E_2",
-        source="Lemma 1, p. 5",
+        source="Lemma 1, p. 5, and its proof, p. 21",
         page=5,
         form="printed",
         expected=Verdict.SUPPORTED,
@@ -427,7 +428,7 @@ CLAIMS = (
         "-(1+gamma) E1 E2 for every gamma > 0.",
         formula=r"\min_{\|w_c\| \le E_1, \|h_{i,c}\| \le E_2} \frac{1}{CN} \sum_{i,c} L_\gamma(W h_{i,c}, c) = "
         r"-(1+\gamma) E_1 E_2 \quad \text{for all } \gamma > 0",
-        source="Lemma 1, p. 5",
+        source="Lemma 1, p. 5, and its proof, p. 21",
         page=5,
         form="printed",
         expected=Verdict.REFUTED,
@@ -478,9 +479,9 @@ CLAIMS = (
     ),
     Claim(
         id="lemma1.critical-tie",
-        sentence="At gamma = 2/(C-2), C >= 3, p >= C, the prototypes that lean from a simplex ETF towards a direction "
-        "orthogonal to it all reach the minimum -(1+gamma) E1 E2 with their best features, at every angle from the "
-        "ETF to all aligned.",
+        sentence="At gamma = 2/(C-2), C >= 3, p >= C, the prototypes that lean from a simplex ETF towards a "
+        "direction orthogonal to it all reach the minimum -(1+gamma) E1 E2 with their best features, at every angle "
+        "from the ETF to all aligned.",
         formula=r"\gamma = \frac{2}{C-2}: \quad w_c = E_1 (\sin \phi \, v_c + \cos \phi \, e), \; V^\top V = "
         r"\frac{C}{C-1} I - \frac{1}{C-1} 1 1^\top, \; e \perp V \Rightarrow \min_H L = -(1+\gamma) E_1 E_2",
         source="Lemma 1, at the edge of its corrected form",

@@ -26,7 +26,7 @@ from sympy import sqrt, symbols
 
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, counterexample, never_negative, symbolic
-from theorems.sphere import step
+from theorems.sphere import circle, step
 from theorems.verdict import Evidence, Strength, Verdict
 
 ETA, U, R, W = symbols("eta u r w", positive=True)
@@ -38,12 +38,16 @@ STEPS = 12
 
 @dataclass(frozen=True)
 class Start:
-    """A feature in the plane, with a rational norm, and a constant rate; the prototype is the first unit vector."""
+    """A feature in the plane, with a rational norm, and a rate; the prototype is the first unit vector.
+
+    A ``constant`` rate is bounded below, its ratios are 1, and eta/|h| never rises, as no step shortens h.
+    """
 
     feature: tuple[Fraction, Fraction]
     norm: Fraction
     rate: Fraction
     name: str = "a random step"
+    constant: bool = True
 
 
 def cases(rng: np.random.Generator, x: float) -> Iterable[Start]:
@@ -70,7 +74,7 @@ def corrected(case: None, x: float) -> Evidence:
 
     U is the tangent of theta/2, and w lies along the first axis.
     """
-    cosine, sine = (1 - U**2) / (1 + U**2), 2 * U / (1 + U**2)
+    cosine, sine = circle(U)
     moved = step([R * cosine, R * sine], [W, 0], ETA, lambda square: sqrt(sympy.factor(square)))
     length, kappa = moved[0] ** 2 + moved[1] ** 2, ETA * W / R**2
     excess = moved[0] ** 2 - cosine**2 * length  # f^2 - c^2 D, times r^2
@@ -114,8 +118,8 @@ def _signed_square(h: Any) -> Fraction:
 CLAIMS = (
     Claim(
         id="lemma10.monotone.printed",
-        sentence="Under the conditions of Lemma 10, eta |w| < |h| at the start, eta/|h| not increasing and h not "
-        "opposite to w, the cosine between h and w falls in no step.",
+        sentence="Under the conditions of Lemma 10, eta |w| < |h| at the start, eta/|h| not increasing, eta bounded "
+        "below, eta(t+1)/eta(t) -> 1 and h not opposite to w, the cosine between h and w falls in no step.",
         formula=r"\frac{\eta(0) \|w\|}{\|h(0)\|} < 1 \Rightarrow "
         r"\hat w^T \hat h(t+1) \geq \hat w^T \hat h(t) \text{ for all } t",
         source="proof of Lemma 10, after eq. (83), p. 36",
@@ -129,9 +133,9 @@ CLAIMS = (
         repair=Change("the power of the norm in the condition", to=2.0),
         hypotheses=(
             Hypothesis("eta |w| < |h| at the start", holds=lambda case: case.rate < case.norm),
-            # A constant rate: the norm never falls in a step, so eta/|h| does not rise.
             Hypothesis(
-                "eta is bounded below, its ratios tend to 1, eta/|h| is not increasing", holds=lambda case: True
+                "eta is bounded below, its ratios tend to 1, eta/|h| is not increasing",
+                holds=lambda case: case.constant,
             ),
             Hypothesis("h is not opposite to w", holds=lambda case: case.feature[1] != 0 or case.feature[0] > 0),
         ),

@@ -17,7 +17,7 @@ from sympy import sqrt, symbols
 
 from theorems.claim import MOVED, Change, Claim
 from theorems.evidence import both, never_negative, symbolic
-from theorems.sphere import step
+from theorems.sphere import circle, step
 from theorems.verdict import Evidence, Strength, Verdict
 
 ETA, XI, U, R, W = symbols("eta xi u r w", positive=True)
@@ -29,7 +29,7 @@ def identity(case: None, x: float) -> Evidence:
 
     U is the tangent of half the angle, and w lies along the first axis.
     """
-    beta, sine = (1 - U**2) / (1 + U**2), 2 * U / (1 + U**2)
+    beta, sine = circle(U)
     moved = step([R * beta, R * sine], [W, 0], ETA, lambda square: sqrt(sympy.factor(square)))
     length, alpha = sympy.factor(moved[0] ** 2 + moved[1] ** 2), ETA * W / R**2
     next_alpha, left = XI * ETA * W / length, moved[1] ** 2 / length  # left: 1 - beta'^2

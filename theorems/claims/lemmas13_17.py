@@ -7,8 +7,8 @@ orthogonal to all of it. Both are checked for the printed formulas, with nothing
 all C and N at once the operators are the pairs of 2 x 2 matrices of `theorems.algebra`; for a few sizes they are
 written out densely, and compared with the projection computed from the equations that define the subspace.
 
-Lemmas 13 and 14 are about single matrices: W with W 1 = 0, and H with H (I (x) 1_N) = 0. They are the same
-statement, class by class.
+Lemmas 13 and 14 are about single matrices: A (I - 11'/n) for W 1 = 0, and the same class by class, A (I - I (x) 11'/N)
+for H (I (x) 1_N) = 0. I + b 11' is symmetric, keeps every row that adds up to 0, and sends 1 to 0 iff 1 + b n = 0.
 """
 
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ def for_all_sizes(x: float) -> list[tuple[Split, Split]]:
 
 
 def dense(classes: int, per_class: int, x: float) -> list[tuple[Matrix, Matrix]]:
-    """Return the printed projection as a matrix, and the equations that define its subspace, as Z E = 0."""
+    """Return the printed projections as matrices, and the equations that define their subspaces, as Z E = 0."""
     n, half = classes * per_class, sympy.nsimplify(x) / 2
     sums, centre = kronecker_product(eye(classes), ones(per_class, 1)), eye(classes) - ones(classes) / classes
     found = []
@@ -56,6 +56,8 @@ def dense(classes: int, per_class: int, x: float) -> list[tuple[Matrix, Matrix]]
         for part in (centre, eye(classes) - centre):
             rest = Matrix.vstack(zeros(n, classes), eye(classes) - part)  # W 1 = 0, or W = h 1'
             found.append((merged * part * spread, Matrix.hstack(aligned, rest)))
+    found.append((eye(classes) - ones(classes) * sympy.nsimplify(x) / classes, ones(classes, 1)))  # Lemma 13
+    found.append((eye(n) - sums * sums.T * sympy.nsimplify(x) / per_class, sums))  # Lemma 14
     within = diag(eye(n) - sums * sums.T * sympy.nsimplify(x) / per_class, zeros(classes))
     return [*found, (within, diag(sums, eye(classes)))]
 
@@ -67,10 +69,10 @@ def cases(rng: np.random.Generator, x: float) -> Iterable[tuple[int, int] | None
 
 
 def projections(case: tuple[int, int] | None, x: float) -> Evidence:
-    """Judge Lemmas 15 to 17 for all sizes (and 13, 14 with them), or against dense projections for one."""
+    """Judge Lemmas 13 to 17 for all sizes, or against dense projections for one."""
     if case:
         return symbolic(*(printed - _onto_kernel(equations) for printed, equations in dense(*case, x)))
-    residuals = []
+    residuals = [1 - sympy.nsimplify(x) / size * size for size in (C, N)]  # Lemmas 13 and 14: what is left of 1
     for printed, image in for_all_sizes(x):
         # The image lies in the subspace, the rest is orthogonal to it, and members stay where they are.
         residuals += (image @ printed - image).numbers()
@@ -100,8 +102,9 @@ def _rank(image: Split) -> sympy.Expr:
 CLAIMS = (
     Claim(
         id="lemmas13-17.projections",
-        sentence="With the columns of H listed class by class, (98), (100) and (102) are the orthogonal projections of "
-        "(H, W) onto E1+, E1-, E2+, E2- and E3, for all C, N, p.",
+        sentence="With the columns of H listed class by class, (98), (100) and (102) are the orthogonal projections "
+        "of (H, W) onto E1+, E1-, E2+, E2- and E3, and those of Lemmas 13 and 14 onto the W with W 1 = 0 and the H "
+        "with H (I (x) 1_N) = 0, for all C, N, p.",
         formula=r"\Pi_1^\epsilon Z = \left(\frac{\epsilon}{\sqrt{N}} P \otimes 1_N^\top,\; P\right), \quad "
         r"P = \frac{1}{2}\left(\frac{\epsilon}{\sqrt{N}} H (I_C \otimes 1_N) + W\right)"
         r"\left(I_C - \frac{1}{C} 1_C 1_C^\top\right)",

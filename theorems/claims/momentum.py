@@ -10,7 +10,8 @@ G is diagonalisable with real eigenvalues w (scale the features by sqrt s: symme
 loops of two numbers. Heavy ball: z(k) = A r^k + B q^k, where r, q are the roots of r^2 - (1 + b + eta w) r + b and A, B
 follow from z(-1) = z(0). Nesterov: z the same with r^2 - (1 + eta w)(1 + b) r + (1 + eta w) b, and PyTorch's parameters
 are (1 + b) z(k) - b z(k-1). Shown by induction over one step of the loop, written in the two roots. They must be
-distinct; where they meet, take the limit. A start without velocity excites both if b > 0: neither can hide.
+distinct; where they meet, take the limit. A start without velocity excites both if b > 0: neither can hide. At b = 0
+q = 0 and there is no z(-1): both loops are plain descent, z(k) = (1 + eta w)^k z(0).
 
 Stability: with r = (1 + y)/(1 - y) the disc |r| < 1 is the half-plane Re y < 0, and P(r) = 0 becomes P(-1) y^2 +
 2 (1 - P(0)) y + P(1) = 0: stable iff the three numbers have one sign (Jury, Schur, Cohn). For w < 0 the last two are
@@ -38,7 +39,7 @@ STEPS = 4  # of the dense loop
 
 @dataclass(frozen=True)
 class Mode:
-    """Momentum b = 1/(1 + beta) in (0, 1), the most negative eigenvalue, any other one, and the starting velocity."""
+    """Momentum b (unless given any in (0, 1)), the most negative eigenvalue, any other one, the starting velocity."""
 
     momentum: sympy.Expr = 1 / (1 + BETA)
     lowest: sympy.Expr = -SLOWEST
@@ -90,10 +91,17 @@ NESTEROV = Method(
 
 def judge_method(method: Method, case: Mode, x: float) -> Evidence:
     """Judge the closed form, the dense loop, and both sides of the limit; ``x`` scales the limit."""
+    moves = _plain(method, case.velocity) if case.momentum == 0 else _induction(method, case.velocity)
     return both(
-        symbolic(*_induction(method, case.velocity), *_dense(method)),
+        symbolic(*moves, *_dense(method)),
         _stability(method, case, sympy.nsimplify(x)),
     )
+
+
+def _plain(method: Method, velocity: sympy.Expr) -> list[sympy.Expr]:
+    """Return what one step from any velocity leaves of plain descent at b = 0, and the starting velocity."""
+    z, v, a = symbols("z v a", real=True)
+    return [sympy.expand(method.step(z, v, a * z, 0)[0] - (1 + a) * z), velocity]
 
 
 def _induction(method: Method, velocity: sympy.Expr) -> list[sympy.Expr]:
@@ -174,7 +182,7 @@ def nesterov_claim(case: Mode, x: float) -> Evidence:
 HYPOTHESES = (
     Hypothesis(
         "0 <= b < 1",
-        holds=lambda case: sympy.factor(1 - case.momentum).is_positive,
+        holds=lambda case: case.momentum.is_nonnegative and sympy.factor(1 - case.momentum).is_positive,
         broken=lambda rng: Mode(momentum=1 + BETA),
     ),
     Hypothesis(
@@ -192,9 +200,9 @@ HYPOTHESES = (
 CLAIMS = (
     Claim(
         id="momentum.heavy-ball",
-        sentence="Heavy ball with a constant rate eta, 0 <= b < 1 and zero starting velocity moves each mode of "
-        "eigenvalue w as A r^k + B q^k, with r, q the (distinct) roots below; if all w < 0, w1 the lowest, all "
-        "modes decay iff eta < 2 (1 + b)/|w1|.",
+        sentence="Heavy ball with a constant rate eta, 0 < b < 1 and zero starting velocity moves each mode of "
+        "eigenvalue w as A r^k + B q^k, with r, q the (distinct) roots below; b = 0 is plain descent. For 0 <= b < 1, "
+        "all w < 0, w1 the lowest, all modes decay iff eta < 2 (1 + b)/|w1|.",
         formula=r"r^2 - (1 + b + \eta w) r + b = 0, \quad z_{-1} = z_0, \quad \eta < \frac{2(1+b)}{|w_1|}",
         source="beyond the paper",
         form="new",
@@ -202,15 +210,16 @@ CLAIMS = (
         strength=Strength.SYMBOLIC,
         reference="one step of the plain loop, from any k; the dense loop in fractions; the half-plane criterion",
         check=heavy_ball_claim,
-        cases=lambda rng, x: (Mode(),),
+        cases=lambda rng, x: (Mode(), Mode(momentum=sympy.S.Zero)),
         lever=Change("the stability limit", MOVED),
         hypotheses=HYPOTHESES,
     ),
     Claim(
         id="momentum.nesterov",
-        sentence="Nesterov's momentum as in PyTorch, with a constant rate eta, 0 <= b < 1 and zero starting velocity, "
-        "moves each mode as (1 + b) z(k) - b z(k-1), with z(k) = A r^k + B q^k and r, q the (distinct) roots below; if "
-        "all w < 0, w1 the lowest, all modes decay iff eta < (2 + 2b)/((1 + 2b)|w1|).",
+        sentence="Nesterov's momentum as in PyTorch, with a constant rate eta, 0 < b < 1 and zero starting velocity, "
+        "moves each mode as (1 + b) z(k) - b z(k-1), with z(k) = A r^k + B q^k and r, q the (distinct) roots below; "
+        "b = 0 is plain descent. For 0 <= b < 1, all w < 0, w1 the lowest, all modes decay iff "
+        "eta < (2 + 2b)/((1 + 2b)|w1|).",
         formula=r"r^2 - (1 + \eta w)(1 + b) r + (1 + \eta w) b = 0, \quad z_{-1} = z_0, \quad "
         r"\eta < \frac{2 + 2b}{(1 + 2b)|w_1|}",
         source="beyond the paper",
@@ -219,7 +228,7 @@ CLAIMS = (
         strength=Strength.SYMBOLIC,
         reference="one step of the plain loop, from any k; the dense loop in fractions; the half-plane criterion",
         check=nesterov_claim,
-        cases=lambda rng, x: (Mode(),),
+        cases=lambda rng, x: (Mode(), Mode(momentum=sympy.S.Zero)),
         lever=Change("the stability limit", MOVED),
         hypotheses=HYPOTHESES,
     ),

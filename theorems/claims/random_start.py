@@ -286,8 +286,9 @@ CLAIMS = (
     Claim(
         id="random-start.nc2",
         sentence="For a Gaussian p x C matrix X of unit variance, centred over classes, G = X'X has E tr G = p(C-1) "
-        "and E tr G^2 = p(C-1)(p+C) exactly; both settle as C grows with p fixed or p/C fixed, so the limit of "
-        "the unconstrained model has NC2 ~ sqrt(2 - 2 sqrt(p/(p+C))).",
+        "and E tr G^2 = p(C-1)(p+C) exactly; both settle as C grows with p fixed or p/C fixed, so its NC2 is "
+        "~ sqrt(2 - 2 sqrt(p/(p+C))). From a Gaussian start with 0 < g < 2/(C-2) at every C, X of the limit of the "
+        "unconstrained model (Corollary 3) is such a matrix, but for its scale.",
         formula=r"E\,\text{tr}\,G = p(C-1), \quad E\,\text{tr}\,G^2 = p(C-1)(p+C), \quad "
         r"\text{NC2} \sim \sqrt{2 - 2 \sqrt{\frac{p}{p+C}}}",
         source="not in the paper",

@@ -87,8 +87,8 @@ def picture(figure: Any) -> None:
 CLAIMS = (
     Claim(
         id="sec3.all-exponential.printed",
-        sentence="In every case, that of fixed prototypes without decay included, the direction of the features "
-        "converges exponentially in zeta = int eta.",
+        sentence="Read to include the anchored case at lambda = 0, which p. 12 mentions: in every case the direction "
+        "of the features converges exponentially in zeta = int eta.",
         formula=r"\exists \mu > 0: \quad \left\| \frac{H}{\|H\|} - \frac{W M}{\|W M\|} \right\| "
         r"= O \left( e^{-\mu \zeta} \right)",
         source="Section 3, its introduction, p. 6, with lambda = 0 of p. 12",

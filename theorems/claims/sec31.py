@@ -176,7 +176,8 @@ CLAIMS = (
         id="sec31.fastest-gamma",
         sentence="min(gamma C, 2 - (C-2) gamma), the exponent that eq. (10) guarantees for every start with Zbar not "
         "0, is largest at gamma = 1/(C-1): only there if C >= 3, while for C = 2 every gamma >= 1 ties.",
-        formula=r"\text{argmax}_{\gamma \ge 0} \min\left(\gamma C,\; 2 - (C-2)\gamma\right) = \frac{1}{C-1}",
+        formula=r"\text{argmax}_{\gamma \ge 0} \min\left(\gamma C,\; 2 - (C-2)\gamma\right) = \frac{1}{C-1} "
+        r"\quad (C \ge 3)",
         source="Section 3.1, after Corollary 3, p. 10",
         page=10,
         form="printed",
@@ -188,8 +189,8 @@ CLAIMS = (
     ),
     Claim(
         id="sec31.orthogonal-limit",
-        sentence="If C >= 3, gamma > 2/(C-2), and neither Zbar nor B_2 = (W0 - h~0/q)J is 0, the distance of the "
-        "normalised state from the normalised Zbar tends to sqrt 2.",
+        sentence="If C >= 3, gamma > 2/(C-2), zeta1 -> infinity, and neither Zbar nor B_2 = (W0 - h~0/q)J is 0, the "
+        "distance of the normalised state from the normalised Zbar tends to sqrt 2.",
         formula=r"\left\| \frac{Z(t)}{\|Z(t)\|} - \frac{\bar{Z}}{\|\bar{Z}\|} \right\| \to \sqrt{2}",
         source="Section 3.1, caption of Figure 1, p. 9",
         page=9,
@@ -207,7 +208,7 @@ CLAIMS = (
         sentence="If every feature is a positive multiple k of its prototype and the prototypes sum to 0, every "
         "training sample is classified correctly.",
         formula=r"H = k W \otimes 1_N^\top, \; W 1_C = 0 \; \Rightarrow \; w_y^\top h > w_c^\top h, \; c \ne y",
-        source="Section 3.1, Figures 1(b) and 5(a), p. 9 (implied)",
+        source="Section 3.1, Figures 1(b), p. 9, and 5(a), p. 45 (implied)",
         page=9,
         form="printed",
         expected=Verdict.REFUTED,

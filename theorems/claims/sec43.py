@@ -23,12 +23,13 @@ import sympy
 
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import counterexample, measured, symbolic
-from theorems.sphere import push, step, target
+from theorems.sphere import circle, push, step, target
 from theorems.verdict import Evidence, Strength, Verdict
 
 GRID = 2**20  # prototypes lie on this grid, so that their sum is exactly zero
 STEPS = 1000  # the slowest sample drawn loses 5 % of its angle a step
-ALIGNED = 1e-9  # what counts as aligned: a lever leaves an error of 0.1 %
+ALIGNED = 1e-9  # what counts as aligned: a lever turns a prototype by up to 5e-4
+SHORT, BESIDE = 0.15, 0.05  # norm and angle of one feature: kappa(0) = 6 turns it past its prototype more than once
 ROUNDING = 1e-12  # of 1000 float64 steps that contract; measured below 1e-14
 
 SCHEDULES = {
@@ -69,7 +70,10 @@ class Scaled:
 
 
 def scaled(rng: np.random.Generator, schedule: str = "constant", share: float = 0.9) -> Scaled:
-    """Return three classes; the features are short, the first is almost opposite; e(0) is ``share`` at its largest."""
+    """Return three classes; one feature is almost opposite, another short and nearly aligned.
+
+    e(0) is ``share`` for the largest prototype, to which the short feature belongs.
+    """
     while True:
         drawn = np.round(rng.standard_normal((2, 3)) * GRID) / GRID
         prototypes = np.vstack([drawn, -drawn.sum(axis=0)])
@@ -79,9 +83,20 @@ def scaled(rng: np.random.Generator, schedule: str = "constant", share: float = 
     directions = rng.standard_normal((6, 3))
     directions[0] = -prototypes[0] + 0.02 * directions[0]
     lengths = rng.uniform(0.2, 1.5, 6)
+    # kappa(0) = share/SHORT for the second feature of the largest prototype, the same for every seed.
+    largest = int(np.argmax(sizes))
+    short = 2 * largest + 1
+    lengths[short], directions[short] = SHORT, _beside(prototypes[largest], directions[short])
     features = directions * (lengths / np.linalg.norm(directions, axis=1))[:, None]
     gamma = float(rng.uniform(0.05, 1.5))
     return Scaled(prototypes, features, (0, 0, 1, 1, 2, 2), gamma, share * 6 / (1 + gamma) / sizes.max(), schedule)
+
+
+def _beside(w: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return a direction at the angle BESIDE from w, on the side of ``drawn``."""
+    unit = w / np.linalg.norm(w)
+    across = drawn - (drawn @ unit) * unit
+    return math.cos(BESIDE) * unit + math.sin(BESIDE) * across / np.linalg.norm(across)
 
 
 def convergence_cases(rng: np.random.Generator, x: float) -> Iterable[Scaled]:
@@ -91,11 +106,11 @@ def convergence_cases(rng: np.random.Generator, x: float) -> Iterable[Scaled]:
 
 
 def convergence(case: Scaled, x: float) -> Evidence:
-    """Judge (20) at the end of a long run; ``x`` scales the limit."""
+    """Judge (20) at the end of a long run; ``x`` scales one coordinate of w, and so turns the limit."""
     errors = []
     for h, label in zip(case.ends, case.labels, strict=True):
-        w = case.prototypes[label]
-        errors.append(np.linalg.norm(np.array(h) / math.hypot(*h) - x * w / np.linalg.norm(w)))
+        w = case.prototypes[label] * [x, 1, 1]
+        errors.append(np.linalg.norm(np.array(h) / math.hypot(*h) - w / np.linalg.norm(w)))
     gap = math.hypot(*errors)
     return measured(gap, ROUNDING, ALIGNED, f"{case.schedule}: the error after {STEPS} steps is {gap:.2g}")
 
@@ -124,17 +139,17 @@ def _uncentred(rng: np.random.Generator) -> Scaled:
 
 @dataclass(frozen=True)
 class Point:
-    """One sample in a plane with w = (1, 0): r, e and the tangent of half its angle, all rational."""
+    """One sample in a plane with w = (1, 0): r, e and the tangent of half its angle, all rational; eta is constant."""
 
     r: Fraction
     e: Fraction
     half: Fraction
+    constant: bool = True
 
     @property
     def feature(self) -> list[Fraction]:
         """h, whose norm r is rational."""
-        square = self.half**2
-        return [self.r * (1 - square) / (1 + square), self.r * 2 * self.half / (1 + square)]
+        return [self.r * one for one in circle(self.half)]
 
 
 def cosine_cases(rng: np.random.Generator, x: float) -> Iterable[Point]:
@@ -181,8 +196,9 @@ def rates(case: None, x: float) -> Evidence:
 CLAIMS = (
     Claim(
         id="sec43.rlr-convergence.printed",
-        sentence="In the spherical case with the learning rate eta(t) |h| for each sample, eta non-increasing and at "
-        "least some epsilon > 0, and eta(0)(1+g)/(C N) <= 1/|w|, every normalised feature tends to its prototype's.",
+        sentence="In the spherical case with the learning rate eta(t) |h| for each sample, every normalised feature "
+        "tends to its normalised prototype if the prototypes sum to zero, no feature starts opposite to its own, eta "
+        "is non-increasing and at least some epsilon > 0, and eta(0)(1+g)/(C N) <= 1/|w|.",
         formula=r"\eta(t)\,\|h_{i,c}(t)\|: \quad \lim_{t\to\infty} \left\| \hat H(t) - \hat W (I_C \otimes 1_N^T) "
         r"\right\| = 0",
         source="Section 4.3, p. 18",
@@ -190,10 +206,10 @@ CLAIMS = (
         form="printed",
         expected=Verdict.SUPPORTED,
         strength=Strength.NUMERICAL,
-        reference="1000 steps of descent on the gradient of eq. (18)",
+        reference="1000 steps of descent on the gradient of eq. (1) with unit features",
         check=convergence,
         cases=convergence_cases,
-        lever=Change("the length of the limit of a normalised feature", MOVED),
+        lever=Change("one coordinate of the prototype that the limit is along", MOVED),
         hypotheses=(
             Hypothesis("the prototypes sum to zero", lambda case: not case.prototypes.sum(axis=0).any(), _uncentred),
             Hypothesis("no feature starts opposite to its prototype", _apart, _opposite),
@@ -208,8 +224,9 @@ CLAIMS = (
     ),
     Claim(
         id="sec43.rlr-condition.printed",
-        sentence="In the spherical case with the learning rate eta |h| for each sample, eta(1+g)/(C N) <= 1/|w| is "
-        "enough for the cosine between a feature and its prototype never to fall.",
+        sentence="The proof step of Lemma 10, carried over: in the spherical case with the learning rate eta |h| for "
+        "each sample, eta non-increasing and h not opposite to its prototype, eta(0)(1+g)/(C N) <= 1/|w| is enough for "
+        "the cosine between the two never to fall.",
         formula=r"\frac{\eta(0)(1+\gamma)}{C N} \le \frac{1}{\|w_c\|} \Rightarrow \hat w_c^T \hat h(t+1) \ge "
         r"\hat w_c^T \hat h(t)",
         source="Section 4.3, p. 18, with the proof of Lemma 10, p. 36",
@@ -221,7 +238,11 @@ CLAIMS = (
         check=cosine,
         cases=cosine_cases,
         repair=Change("the power of |h| that scales the learning rate", to=2.0, stated=1.0),
-        hypotheses=(Hypothesis("eta(1+g)/(C N) <= 1/|w|", lambda case: case.e <= 1),),
+        hypotheses=(
+            Hypothesis("eta(0)(1+g)/(C N) <= 1/|w|", lambda case: case.e <= 1),
+            Hypothesis("eta is non-increasing", lambda case: case.constant),
+            Hypothesis("h is not opposite to w", lambda case: case.feature[1] != 0 or case.feature[0] > 0),
+        ),
     ),
     Claim(
         id="sec43.rlr-rates.corrected",
@@ -234,7 +255,7 @@ CLAIMS = (
         form="corrected",
         expected=Verdict.SUPPORTED,
         strength=Strength.SYMBOLIC,
-        reference="one step on the gradient of eq. (18), for all |h|, e and angles",
+        reference="one step on the gradient of eq. (1) with a unit feature, for all |h|, e and angles",
         check=rates,
         lever=Change("kappa", MOVED),
     ),

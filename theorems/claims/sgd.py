@@ -225,8 +225,8 @@ CLAIMS = (
     Claim(
         id="sgd.mean",
         sentence="With simultaneous updates, batches that are independent across steps, and E M_B = M, the mean of "
-        "stochastic descent is exactly full-batch descent; an epoch of shuffled batches differs from it, first by "
-        "-(eta^2/2) Z sum_B (A_B - A)^2.",
+        "stochastic descent is exactly full-batch descent; that of an epoch of equally large shuffled batches at a "
+        "constant rate differs from it, first by -(eta^2/2) Z sum_B (A_B - A)^2.",
         formula=r"E[Z_k] = Z_0 \prod_{j<k} (I + \eta_j A), \quad "
         r"E[Z_m]_{\text{shuffled}} = Z_0 (I + \eta A)^m - \frac{\eta^2}{2} Z_0 \sum_B (A_B - A)^2 + O(\eta^3)",
         source="not in the paper",

@@ -21,7 +21,7 @@ from sympy import Matrix, atan, exp, sqrt, symbols
 
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import symbolic
-from theorems.sphere import push, step, target
+from theorems.sphere import circle, push, step, target
 from theorems.verdict import Evidence, Strength, Verdict
 
 C, N = symbols("C N", integer=True, positive=True)
@@ -36,13 +36,8 @@ class Prototypes:
     rest: tuple[sympy.Expr, sympy.Expr] = (-W, sympy.Integer(0))
 
     def toward(self) -> list[sympy.Expr]:
-        """Return the vector that a sample of the first prototype is drawn along, eq. (18)."""
+        """Return the vector that a sample of the first prototype is drawn along: eq. (18) where the sum is zero."""
         return target([[W, 0], self.rest], 0, G, C * N)
-
-
-def circle(u: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
-    """Return the cosine and the sine of an angle from u, the tangent of its half."""
-    return (1 - u**2) / (1 + u**2), 2 * u / (1 + u**2)
 
 
 def norm(square: sympy.Expr) -> sympy.Expr:
@@ -96,7 +91,7 @@ CLAIMS = (
         form="new",
         expected=Verdict.SUPPORTED,
         strength=Strength.SYMBOLIC,
-        reference="a step along the gradient of eq. (18), for all C, N, g, angles and norms",
+        reference="a step along the gradient of eq. (1) with unit features, for all C, N, g, angles and norms",
         check=descent_step,
         cases=lambda rng, x: (Prototypes(),),
         lever=Change("kappa", MOVED),
@@ -112,7 +107,7 @@ CLAIMS = (
         form="new",
         expected=Verdict.SUPPORTED,
         strength=Strength.SYMBOLIC,
-        reference="its own equation: the derivative of the formula against the gradient of eq. (18)",
+        reference="its own equation: its derivative against the gradient of eq. (1) with unit features",
         check=flow,
         cases=lambda rng, x: (Prototypes(),),
         lever=Change("the exponent", MOVED),
