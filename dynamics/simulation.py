@@ -116,7 +116,7 @@ def _columns(rows: list[dict[str, Any]], length: int) -> dict[str, np.ndarray]:
 
 
 def _finite(state: State) -> bool:
-    return bool(jnp.all(jnp.isfinite(state.features)) & jnp.all(jnp.isfinite(state.prototypes)))
+    return all(bool(jnp.all(jnp.isfinite(part))) for part in jax.tree.leaves(state))
 
 
 def _narrow(x: Any) -> Any:

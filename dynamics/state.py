@@ -49,4 +49,6 @@ def storable(log_scale: float, state: State) -> tuple[float, State]:
     log_norm = log_scale + np.log(size) + np.log(sum(float(np.sum((part / size) ** 2)) for part in parts)) / 2
     kept = float(log_norm) if log_norm >= LOG_LARGE else 0.0
     lift = np.exp(log_scale - kept)
-    return kept, State(*(part * lift for part in parts), np.asarray(state.biases) * np.exp(-kept))
+    biases = np.array(state.biases, dtype=float)
+    np.multiply(biases, np.exp(-kept), out=biases, where=np.isfinite(biases))  # what overflowed has no finite share
+    return kept, State(*(part * lift for part in parts), biases)

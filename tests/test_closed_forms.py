@@ -1,7 +1,11 @@
 """Every closed form: its start, its own equation, its limit; then against the simulation and a dense exponential."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from scipy.linalg import expm
@@ -107,7 +111,7 @@ def test_the_value_at_time_zero_is_the_start(experiment):
 def modal_tick(form, experiment, zeta):
     decay = experiment.scenario.numbers()["lambda_b"]
     logs = jnp.where(form.gram.norms() > 0, form.exponents * zeta, -jnp.inf)
-    return modal.Tick(logs, jnp.ones_like(logs), relaxed(-decay, zeta))
+    return modal.Tick(logs, jnp.ones_like(logs), Relaxation(jnp.zeros(()), *relaxed(-decay, zeta)))
 
 
 def relaxed(w, zeta):
@@ -438,6 +442,58 @@ def test_features_aligned_or_antipodal_stay(signs, method, tmp_path):
         assert report.closed_form.decay.predicted is None
 
 
+@pytest.mark.parametrize("short", [1e-6, 1e-8, 1e-10])
+@pytest.mark.parametrize("method", ["flow", "descent"])
+def test_a_feature_that_leaves_its_antipode_is_not_judged_beyond_its_error(method, short, tmp_path):
+    """Next to pi a rounding of the angle grows as e^(c zeta), by 1/short in all: the error bound must know."""
+    rng = np.random.default_rng(5)
+    h, w = rng.standard_normal((6, 13)), rng.standard_normal((6, 4))
+    target = unit((w @ operator_of(build("spherical"), prepare(build("spherical"))[0])).T)[0]
+    across = unit((h[:, 0] - h[:, 0] @ target * target)[None])[0]
+    h[:, 0] = 1.3 * (across * np.sin(short) - target * np.cos(short))
+    np.savez(tmp_path / "start.npz", H=h, W=w, labels=UNEQUAL.labels)
+    length = {"time": 400.0} if method == "flow" else {"steps": 400}
+    experiment = build("spherical", method, start={"file": str(tmp_path / "start.npz")}, points=6, **length)
+    report = judged(experiment)
+    say(report)
+    assert report.verdict is not Agreement.DISAGREES
+
+
+@pytest.mark.parametrize("kind", SCENARIOS)
+def test_an_overflow_of_the_simulation_is_a_normal_result(kind):
+    """No warning, no disagreement, and the exact logarithm goes on."""
+    report = judged(build(kind, "descent", steps=3000, eta=200.0, points=4))
+    say(report)
+    assert report.verdict is not Agreement.DISAGREES
+    assert np.isfinite(report.closed_form.metrics["log_norm"]).all()
+    if kind != "spherical":  # where nothing can overflow
+        assert report.simulation.diverged_at is not None
+        assert report.closed_form.metrics["log_norm"][-1] > 710
+
+
+@pytest.mark.parametrize("start", [{"scale_h": 0.0}, {"scale_w": 0.0}], ids=str)
+@pytest.mark.parametrize("kind", LINEAR)
+def test_a_start_that_is_half_zero_is_a_normal_result(kind, start):
+    report = judged(build(kind, "descent", start=start))
+    say(report)
+    assert report.verdict is not Agreement.DISAGREES
+    assert report.metrics["log_norm"].verdict is Agreement.AGREES
+    assert report.metrics["loss"].verdict is Agreement.AGREES
+
+
+def test_a_start_that_is_zero_does_not_hang_a_flow():
+    """The tolerance of the integrator is relative to the state: of nothing, it must not ask for ever smaller steps."""
+    script = (
+        "import dynamics\n"
+        "table = dict(classes=3, per_class=[1, 2, 2], features=2)\n"
+        "flow, zero = dict(kind='flow', time=1.0), dict(scale_h=0.0, scale_w=0.0)\n"
+        "experiment = dynamics.Experiment(problem=table, method=flow, start=zero, output=dict(points=2))\n"
+        "found = dynamics.simulate(experiment)\n"
+        "assert abs(found.metrics['loss'][-1]) > 0 and found.diverged_at is None\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=60)
+
+
 @pytest.mark.parametrize(("method", "length"), [("flow", {"time": 150.0}), ("descent", {"steps": 150})])
 def test_a_start_inside_the_falling_contrasts_stays_there(method, length, tmp_path):
     """H0 = -sqrt(s/N) W0 (x) 1, W0 centred: the norm falls as e^(-p) for ever, but rounding makes a simulation grow."""
@@ -483,6 +539,100 @@ def test_a_start_inside_a_falling_mode_of_unequal_classes_stays_there(method, tm
     w = values.real.min()
     fall = w * zeta if method == "flow" else experiment.times() * np.log1p(ETA * w)
     np.testing.assert_allclose(log_norm - log_norm[0], fall, rtol=1e-11, atol=1e-11)
+
+
+def accuracies_with_400_digits(experiment, problem, start) -> list[float]:
+    """Descent by powers of the dense (n + C)-square step, in arithmetic that nothing can drown in."""
+    labels, (samples, classes) = list(problem.labels), (problem.samples, problem.classes)
+    operator = mpmath.matrix(operator_of(experiment, problem).tolist())
+    eta, s = mpmath.mpf(experiment.method.eta), mpmath.mpf(experiment.method.ratio)
+    step = mpmath.eye(samples + classes)
+    for i in range(samples):
+        for c in range(classes):
+            step[samples + c, i], step[i, samples + c] = eta * s * operator[c, i], eta * operator[c, i]
+    z = mpmath.matrix(np.hstack([start.features.T, start.prototypes.T]).tolist())
+    drive, found, times = operator * mpmath.ones(samples, 1), [], experiment.times().astype(int)
+    stride = step ** int(times[1])
+    for t in times:
+        logits = z[:, samples:].T * z[:, :samples]
+        chosen = [
+            max(range(classes), key=lambda c, i=i: logits[c, i] + start.biases[c] + eta * int(t) * drive[c])
+            for i in range(samples)
+        ]
+        found.append(float(np.mean(np.equal(chosen, labels))))
+        z = z * stride
+    return found
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0, 0.3], ids=["0", "2/(C-2)", "0.3"])
+def test_the_accuracy_stays_right_where_the_classes_come_apart(gamma, tmp_path):
+    """Unequal sizes at gamma = 0 and 2/(C-2): M'M is diagonal, a class goes at its own rate, and the slow ones drown.
+
+    Their features, or the differences between their prototypes, are e^-36 of the largest long before the end.
+    """
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        shape = (SCARCE, Shape((4, 2, 3), 4))[seed % 2]
+        h, w = (rng.standard_normal((shape.features, k)) for k in (len(shape.labels), shape.classes))
+        np.savez(tmp_path / "start.npz", H=h, W=w, b=(seed // 2) * rng.standard_normal(3), labels=shape.labels)
+        start = {"file": str(tmp_path / "start.npz")}
+        experiment = build(
+            "unconstrained", "descent", problem={"gamma": gamma}, start=start, steps=1000, eta=1.0, points=6
+        )
+        found = theorems.solve(experiment).metrics["accuracy"]
+        with mpmath.workdps(400):
+            wanted = accuracies_with_400_digits(experiment, *prepare(experiment))
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=ETF, err_msg=str(shape))
+
+
+def test_a_kernel_that_does_not_mix_the_classes_gives_no_accuracy_that_it_cannot_know(tmp_path):
+    """K = 1 is the unconstrained pair, but nothing tells its modes which class they belong to."""
+    shape = Shape((4, 2, 3), 4)
+    rng = np.random.default_rng(3)
+    h, w = (rng.standard_normal((shape.features, k)) for k in (len(shape.labels), shape.classes))
+    runs = []
+    for kind, arrays in (("kernel", {"K": np.eye(h.size)}), ("unconstrained", {})):
+        path = tmp_path / f"{kind}.npz"
+        np.savez(path, H=h, W=w, labels=shape.labels, **arrays)
+        table, start = {"gamma": 2.0}, {"file": str(path)}
+        experiment = build({"kind": kind}, "descent", problem=table, start=start, steps=1000, eta=1.0, points=51)
+        runs.append(theorems.solve(experiment))
+    kernel, pair = runs
+    found, wanted = (run.metrics["accuracy"] for run in (kernel, pair))
+    known = np.isfinite(found)
+    assert known[0]
+    assert not known[-1]
+    assert "accuracy" in kernel.why
+    np.testing.assert_allclose(found[known], wanted[known], rtol=0, atol=ETF)
+    assert np.isfinite(wanted).all()
+    assert "accuracy" not in pair.why
+
+
+def test_biases_that_differ_by_less_than_a_rounding_of_what_they_share_decide(tmp_path):
+    """Weights ~ 1/n_c drive every bias alike; their start decays, but logits decay faster with these lambdas."""
+    rng = np.random.default_rng(0)
+    h, w = (rng.standard_normal((UNEQUAL.features, k)) for k in (len(UNEQUAL.labels), UNEQUAL.classes))
+    biases = np.array([0.2, 0.5, -0.9, 0.1])
+    np.savez(tmp_path / "start.npz", H=h, W=w, b=biases, labels=UNEQUAL.labels)
+    scenario = {"kind": "regularized", "lambda_h": 1.0, "lambda_w": 1.0, "lambda_b": 0.5}
+    table, start = {"gamma": 0.0, "sample_weights": "inverse"}, {"file": str(tmp_path / "start.npz")}
+    experiment = build(scenario, "flow", problem=table, start=start, eta=1.0, time=200.0, points=5)
+    found = theorems.solve(experiment).metrics["accuracy"]
+    share = UNEQUAL.sizes[1] / sum(UNEQUAL.sizes)  # of the class whose bias started highest
+    np.testing.assert_allclose(found[1:], share, rtol=0, atol=ETF)
+
+
+def test_a_mean_at_right_angles_to_the_classes_does_not_drown_them(tmp_path):
+    """Collapsed features and prototypes, and a mean of all features that grows far faster and is seen by no class."""
+    classes, p = 4, 6
+    rng = np.random.default_rng(1)
+    turn = np.linalg.qr(rng.standard_normal((p, p)))[0]
+    w = turn[:, :classes] @ (np.eye(classes) - 1 / classes)
+    h = np.repeat(w, 3, axis=1) + turn[:, [classes]]
+    np.savez(tmp_path / "start.npz", H=h, W=w, labels=np.repeat(np.arange(classes), 3))
+    start = {"file": str(tmp_path / "start.npz")}
+    experiment = build("unconstrained", "flow", problem={"gamma": 3.0}, start=start, eta=1.0, time=2000.0, points=9)
+    np.testing.assert_array_equal(theorems.solve(experiment).metrics["accuracy"], 1.0)
 
 
 SMOOTH = [

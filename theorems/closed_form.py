@@ -66,10 +66,6 @@ class ClosedForm(eqx.Module):
     def decay(self, experiment: Experiment, ticks: Any) -> Decay:
         """Return how fast the direction settles, or why no rate can be given."""
 
-    def groups(self, problem: Problem) -> np.ndarray:
-        """Return the group (C,) of each class inside which `Snapshot.within` is compared: one group of all."""
-        return np.zeros(problem.classes, dtype=np.int32)
-
     def notes(self) -> tuple[str, ...]:
         """Return remarks that a reader of the results should see."""
         return ()

@@ -22,7 +22,9 @@ from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why, leading, snap
 from theorems.relax import relaxation
-from theorems.snapshot import Snapshot, centre, log_norm
+from theorems.snapshot import Features, Snapshot, bias_parts, centre, log_norm, whole
+
+RESOLVED = 2.0**-40  # features, or differences of prototypes, below this share of the largest may be its rounding
 
 
 class Tick(NamedTuple):
@@ -170,11 +172,19 @@ class KernelForm(ClosedForm):
         top, w, y, start = self._coefficients(tick)
         features = self.start.features * start + (self.lift @ y).reshape(self.start.features.shape)
         prototypes = w @ self.right + (self.w_rest + tick.zeta * self.g_rest) * start
-        biases = tick.biases[0] * self.start.biases + tick.biases[1] * problem.bias_drive()
+        biases = jnp.sum(self._biases(problem, tick), axis=0)
         return top, State(features, prototypes.reshape(self.start.prototypes.shape), biases)
 
+    def _biases(self, problem: Problem, tick: Tick) -> Any:
+        """Return the biases as a sum over the first axis."""
+        return bias_parts(problem, self.start.biases, *tick.biases)
+
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
-        """See `ClosedForm.snapshot`: every part at the scale of the largest mode that is active in it."""
+        """See `ClosedForm.snapshot`: every part at the scale of the largest mode that is active in it.
+
+        Modes of any kernel mix all samples and classes. Where they do not (K = 1), a class that grows slower than
+        another drowns in float64 here, and its samples, and those next to it, cannot be decided.
+        """
         log_scale, state = self.state(problem, tick)
         apart, shape = self.apart, self.start.prototypes.shape
         log_y, w, _, start = self._coefficients(tick, _active(apart.prototypes))
@@ -188,14 +198,13 @@ class KernelForm(ClosedForm):
         return Snapshot(
             log_scale=log_scale,
             inner=jnp.sum(state.prototypes * self._pulled(tick).reshape(shape)),
+            log_inner=2 * log_scale,
             squares=(jnp.sum(state.features**2), jnp.sum(state.prototypes**2)),
-            biases=state.biases,
-            features=state.features,
-            log_features=log_scale,
-            within=prototypes,
-            log_within=jnp.full(problem.classes, log_y),
-            across=jnp.zeros_like(prototypes),
-            log_across=-jnp.inf,
+            biases=self._biases(problem, tick),
+            log_biases=jnp.zeros(()),
+            features=Features((), state.features, jnp.full(problem.classes, log_scale)),
+            class_parts=(whole(prototypes, log_y),),
+            resolved=_resolved(state.features) & _resolved(prototypes[:, None] - prototypes),
             means=means,
             prototypes=prototypes,
             sine=jnp.nan,
@@ -242,6 +251,12 @@ class KernelForm(ClosedForm):
         if not slower:
             return Decay(None, None, "the start lies in its limit: nothing is left to decay")
         return Decay(float((grown[self.fastest].max() - max(slower)) / zeta), "exponential")
+
+
+def _resolved(rows: Any) -> Any:
+    """Return whether every row (..., p) that is not zero stands above the rounding of the largest."""
+    sizes = jnp.linalg.norm(rows, axis=-1)
+    return jnp.all((sizes == 0) | (sizes > RESOLVED * jnp.max(sizes)))
 
 
 def _active(modes: Any) -> Any:

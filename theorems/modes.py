@@ -19,13 +19,16 @@ import numpy as np
 from dynamics.problem import Problem
 
 SAME = 1e-13  # relative difference below which two d_c are one number that was rounded twice
+UNMIXED = 2.0**-50  # a coupling of classes below this, relative to alpha, is the rounding of alpha and beta
 
 
 class Modes(NamedTuple):
     """Singular modes of B by groups: ``group`` (C,) of each class, ``count`` (G,) classes in each group.
 
-    ``contrast`` (G,) is the sigma of the contrasts inside each group; ``sigma`` (G,), ``left`` and ``right`` (G, G),
-    columns the vectors, are the SVD between groups, in the basis of normalised group indicators.
+    ``contrast`` (G,) is the sigma of the contrasts inside each group; ``sigma`` (G,), ``whole_left`` and ``right``
+    (G, G), columns the vectors, are the SVD between groups, in the basis of normalised group indicators. ``left`` is
+    ``whole_left`` up to what adds ``shared`` (G,) to every class alike: where a mode belongs to one group, all others
+    have exact zeros in it.
     """
 
     group: np.ndarray
@@ -34,10 +37,20 @@ class Modes(NamedTuple):
     sigma: np.ndarray
     left: np.ndarray
     right: np.ndarray
+    shared: np.ndarray
+
+    @property
+    def whole_left(self) -> np.ndarray:
+        """The left singular vectors, (G, G)."""
+        return self.left + np.outer(np.sqrt(self.count), self.shared)
 
 
 def label_modes(problem: Problem) -> Modes:
-    """Return the modes of the label operator of a problem."""
+    r"""Return the modes of the label operator of a problem.
+
+    $B'B = D(\alpha^2 I + \beta(2\alpha + C\beta)11')D/n^2$ is diagonal for gamma = 0 and gamma = 2/(C - 2) (without
+    smoothing): then the classes do not mix, and every group is a mode of its own, with exact zeros elsewhere.
+    """
     scale = np.sqrt(problem.sizes) * problem.weights / problem.samples
     order = np.argsort(scale, kind="stable")
     jumps = np.diff(scale[order]) > SAME * scale[order][1:]
@@ -45,16 +58,20 @@ def label_modes(problem: Problem) -> Modes:
     group[order] = np.concatenate([[0], np.cumsum(jumps)])
     count = np.bincount(group).astype(float)
     mass = np.bincount(group, scale) / count
-    between = (problem.alpha * np.eye(len(count)) + problem.beta * np.sqrt(np.outer(count, count))) * mass
-    left, sigma, right = np.linalg.svd(between)
-    return Modes(group, count, problem.alpha * mass, sigma, left, right.T)
+    alpha, total, eye = problem.alpha, problem.beta * problem.classes, np.eye(len(count))
+    if min(abs(total), abs(2 * alpha + total)) <= UNMIXED * alpha:
+        shared = problem.beta / alpha * np.sqrt(count)
+        return Modes(group, count, alpha * mass, alpha * mass, eye, eye, shared)
+    left, sigma, right = np.linalg.svd((alpha * eye + problem.beta * np.sqrt(np.outer(count, count))) * mass)
+    return Modes(group, count, alpha * mass, sigma, left, right.T, np.zeros(len(count)))
 
 
 def matrix_modes(operator: np.ndarray) -> Modes:
     """Return the modes of any C x C operator B: every class is a group of its own, with no contrasts."""
     classes = len(operator)
     left, sigma, right = np.linalg.svd(operator)
-    return Modes(np.arange(classes), np.ones(classes), np.zeros(classes), sigma, left, right.T)
+    zeros = np.zeros(classes)
+    return Modes(np.arange(classes), np.ones(classes), zeros, sigma, left, right.T, zeros)
 
 
 class Axes(NamedTuple):

@@ -24,12 +24,14 @@ class Coordinates(NamedTuple):
 class Vectors(NamedTuple):
     """Each class's row of the modes between groups, (C, G), and what tells classes apart in it.
 
-    ``left`` carries prototypes, ``right`` class means; ``left_centred``, ``means_centred`` and ``between`` are centred
-    for Y, X and the denominator of nc1. They are made outside jit, where a row that is constant gives exact zeros:
-    compiled code may fuse operations and leave 1e-17, which a mode 1e300 times larger would turn into everything.
+    ``left`` + ``shared`` (G,) carries prototypes, ``right`` class means; ``left_centred``, ``means_centred`` and
+    ``between`` are centred for Y, X and the denominator of nc1. They are made outside jit, where a row that is constant
+    gives exact zeros: compiled code may fuse operations and leave 1e-17, which a mode 1e300 times larger would turn
+    into everything.
     """
 
     left: Any
+    shared: Any
     right: Any
     left_centred: Any
     means_centred: Any
@@ -40,7 +42,8 @@ class Vectors(NamedTuple):
         """Return the vectors of a problem."""
         left, right = ((v / np.sqrt(modes.count)[:, None])[modes.group] for v in (modes.left, modes.right))
         means = right / np.sqrt(problem.sizes)[:, None]
-        return cls(left, means, centre(left), centre(means), centre(means, problem.sizes / problem.samples))
+        weights = problem.sizes / problem.samples
+        return cls(left, modes.shared, means, centre(left), centre(means), centre(means, weights))
 
 
 class Gram(NamedTuple):
@@ -104,7 +107,7 @@ def project(modes: Modes, ratio: Any, problem: Problem, start: State) -> Coordin
     means = np.asarray(problem.class_means(start.features))
     reduced = np.sqrt(problem.sizes)[:, None] * means / root
     f_rows, f_between = _split(modes, reduced, modes.right, whole_h / root)
-    w_rows, w_between = _split(modes, start.prototypes, modes.left, whole_w)
+    w_rows, w_between = _split(modes, start.prototypes, modes.whole_left, whole_w)
     return Coordinates(f_rows, w_rows, f_between, w_between, snap(start.features - means[problem.labels], whole_h))
 
 
@@ -150,7 +153,7 @@ def limit_rows(modes: Modes, axis: Axes, ratio: Any, start: Coordinates, chosen:
     ff, fw = up * axis.sin**2 + down * axis.cos**2, (up - down) * axis.sin * axis.cos
     ww = up * axis.cos**2 + down * axis.sin**2
     rows = []
-    for from_f, from_w, vectors in ((ff, fw, modes.right), (fw, ww, modes.left)):
+    for from_f, from_w, vectors in ((ff, fw, modes.right), (fw, ww, modes.whole_left)):
         inside = from_f[modes.group][:, None] * start.f_rows + from_w[modes.group][:, None] * start.w_rows
         between = from_f[groups:, None] * start.f_between + from_w[groups:, None] * start.w_between
         rows.append(inside + (vectors / np.sqrt(modes.count)[:, None])[modes.group] @ between)

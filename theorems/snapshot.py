@@ -10,28 +10,59 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from dynamics.problem import Problem
+
+EQUAL = 2.0**-50  # a relative difference of two biases below this is their rounding
+ORTHOGONAL = 2.0**-47  # a cosine below this is the rounding of a right angle: 7e-15
+
+
+class Part(NamedTuple):
+    """A part of what every class has: rows (C, p), each times e^log (C,); classes of one ``index`` (C,) are equal."""
+
+    rows: Any
+    log: Any
+    index: Any
+
+
+class Features(NamedTuple):
+    """Features as sums: of parts that a class's samples share, and of ``rest`` (n, p) times e^log_rest (C,)."""
+
+    shared: tuple[Part, ...]
+    rest: Any
+    log_rest: Any
+
+
+def bias_parts(problem: Problem, start: Any, grown: Any, driven: Any) -> Any:
+    r"""Return the biases $g b_0 + d m$ as (3, C): of their start, of $\alpha$, of $\beta$ (all alike)."""
+    mass = problem.weights * problem.sizes / problem.samples
+    shared = jnp.full_like(mass, problem.beta * jnp.sum(mass))
+    return jnp.stack([grown * start, driven * problem.alpha * mass, driven * shared])
+
+
+def whole(rows: Any, log: Any = 0.0) -> Part:
+    """Return a part that is all there is: rows (C, p), each times e^log."""
+    return Part(rows, jnp.full(len(rows), log), jnp.arange(len(rows)))
+
 
 class Snapshot(NamedTuple):
     """What the metrics read. Rows are samples or classes, as in `dynamics.state`.
 
-    ``log_scale`` L: features and prototypes are e^L times their unit parts. ``inner`` is <W, HM'> e^-2L (of the
-    features that the loss sees), ``squares`` are |H|^2 e^-2L and |W|^2 e^-2L. ``biases`` (C,) are the true ones.
-    ``features`` (n, p) at any positive scale ``log_features``. Prototypes for the accuracy: inside its group a class
-    has the contrast ``within`` (C, p) at ``log_within`` (C,), equal within a group; between groups ``across`` (C, p) at
-    ``log_across``; both centred. ``means``, ``prototypes`` (C, p): X and Y at any scale; ``sine`` the sine of their
-    angle, or NaN for "compute it". ``log_residual``, ``log_between``: ln of the two norms of nc1.
+    ``squares`` are |H|^2 e^-2L and |W|^2 e^-2L with L = ``log_scale``; <W, HM'>, of the features that the loss sees, is
+    ``inner`` times e^log_inner; b is the sum of ``biases`` (K, C) times e^log_biases. For the accuracy: the
+    ``features``, and prototypes as the sum of ``class_parts``, up to what all classes share; ``resolved`` says whether
+    float64 holds all of it. ``means``, ``prototypes`` (C, p): X and Y at any scale; ``sine`` the sine of their angle,
+    or NaN for "compute it". ``log_residual``, ``log_between``: ln of the two norms of nc1.
     """
 
     log_scale: Any
     inner: Any
+    log_inner: Any
     squares: tuple[Any, Any]
     biases: Any
-    features: Any
-    log_features: Any
-    within: Any
-    log_within: Any
-    across: Any
-    log_across: Any
+    log_biases: Any
+    features: Features
+    class_parts: tuple[Part, ...]
+    resolved: Any
     means: Any
     prototypes: Any
     sine: Any
@@ -42,10 +73,9 @@ class Snapshot(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What does not change with time: labels (n,), group (C,) of each class, decays (l1, l2, lb), m (C,)."""
+    """What does not change with time: labels (n,), decays (l1, l2, lb), m (C,)."""
 
     labels: Any
-    group: Any
     decays: tuple[Any, Any, Any]
     bias_drive: Any
 
@@ -56,23 +86,24 @@ def metrics(frame: Frame, snap: Snapshot) -> dict[str, Any]:
         **_losses(frame, snap),
         **_collapse(snap),
         "log_norm": snap.log_scale + jnp.log(snap.squares[0] + snap.squares[1]) / 2,
-        "accuracy": _accuracy(frame, snap),
+        "accuracy": jnp.where(snap.resolved, _accuracy(frame, snap), jnp.nan),
         "distance": snap.distance,
         "distance_zbar": snap.distance_zbar,
     }
 
 
 def _losses(frame: Frame, snap: Snapshot) -> dict[str, Any]:
-    r"""Return loss = $-e^{2L}$ inner $- b\cdot m$ and its relatives; ln|loss| is finite where the loss overflows."""
-    bias = jnp.sum(snap.biases * frame.bias_drive)
-    lift = jnp.where(bias == 0, 2 * snap.log_scale, jnp.maximum(2 * snap.log_scale, 0.0))
-    loss = -snap.inner * jnp.exp(2 * snap.log_scale - lift) - bias * jnp.exp(-lift)
+    r"""Return $-\langle W, HM'\rangle - b\cdot m$ and its relatives; ln|loss| is finite where the loss overflows."""
+    biases = jnp.sum(snap.biases, axis=0)
+    bias = jnp.sum(biases * frame.bias_drive)
     l1, l2, lb = frame.decays
-    decay = (l1 * snap.squares[0] + l2 * snap.squares[1]) / 2 * jnp.exp(2 * snap.log_scale - lift)
-    decay = decay + lb / 2 * jnp.sum(snap.biases**2) * jnp.exp(-lift)
+    decay = (l1 * snap.squares[0] + l2 * snap.squares[1]) / 2
+    terms = jnp.stack([-snap.inner, -bias, decay, lb / 2 * jnp.sum(biases**2)])
+    logs = jnp.stack([snap.log_inner, snap.log_biases, 2 * snap.log_scale, 2 * snap.log_biases])
+    loss, lift = _sum(terms[:2], logs[:2])
     return {
         "loss": times_exp(loss, lift),
-        "objective": times_exp(loss + decay, lift),
+        "objective": times_exp(*_sum(terms, logs)),
         "log_abs_loss": jnp.log(jnp.abs(loss)) + lift,
     }
 
@@ -99,38 +130,96 @@ def _collapse(snap: Snapshot) -> dict[str, Any]:
     }
 
 
-def _accuracy(frame: Frame, snap: Snapshot) -> Any:
-    """Return the share of samples whose own class has the largest logit: first within each group, then between winners.
+class Logits(NamedTuple):
+    """One part of the prototypes times the features: (near + far * rest) e^log; rest is (C, n), all others (C, C).
 
-    Inside a group the classes share everything but their contrasts, so these are compared at their own scale, however
-    far the shared part has outgrown them. Ties go to the lowest class.
+    A row is a class whose logit it is, a column the class of a sample, and for ``rest`` a sample.
     """
-    classes = snap.biases.shape[0]
-    groups = classes  # an upper bound known to jit; empty groups never win
-    biases = snap.biases - snap.biases[0]
-    biases = biases - jnp.mean(biases)
-    floor = jnp.where(jnp.any(biases != 0), 0.0, -jnp.inf)
-    log_within = jnp.where(jnp.isfinite(snap.log_within), snap.log_within + snap.log_features, -jnp.inf)
-    shift = jnp.maximum(log_within, floor)
-    shift = jnp.where(jnp.isfinite(shift), shift, 0.0)
-    within = snap.features @ snap.within.T
-    inside = within * jnp.exp(log_within - shift) + biases * jnp.exp(-shift)
-    best = jax.ops.segment_max(inside.T, frame.group, groups)
-    index = jnp.arange(classes)
-    tied = jnp.where(best[frame.group] == inside.T, index[:, None], classes)
-    winner = jax.ops.segment_min(tied, frame.group, groups)
-    wins = (winner[frame.group] == index[:, None]).T
 
-    log_across = jnp.where(jnp.isfinite(snap.log_across), snap.log_across + snap.log_features, -jnp.inf)
-    top = jnp.maximum(jnp.maximum(jnp.max(log_within), log_across), floor)
-    top = jnp.where(jnp.isfinite(top), top, 0.0)
-    score = (
-        within * jnp.exp(log_within - top)
-        + (snap.features @ snap.across.T) * jnp.exp(log_across - top)
-        + biases * jnp.exp(-top)
-    )
-    chosen = jnp.argmax(jnp.where(wins, score, -jnp.inf), axis=1)
-    return jnp.sum(chosen == frame.labels, dtype=jnp.float64) / chosen.size
+    near: Any
+    far: Any
+    log: Any
+    rest: Any
+    index: Any
+
+
+class Logit(NamedTuple):
+    """The logit of one class for every sample: the sums of values (T, n), each times e^log, and of biases (K, n)."""
+
+    values: Any
+    logs: Any
+    biases: Any
+    log_biases: Any
+
+
+def _accuracy(frame: Frame, snap: Snapshot) -> Any:
+    """Return the share of samples whose own class has the largest logit; ties go to the lowest class.
+
+    The best class so far meets the next one, each pair at a scale of its own: only two classes know in which parts they
+    differ, and what more of them share may be larger than that by any power.
+    """
+    samples, classes = frame.labels.shape[0], snap.biases.shape[1]
+    parts = [_logits(part, snap.features) for part in snap.class_parts]
+
+    def logit(c: Any) -> Logit:
+        rows = [jax.tree.map(lambda x, part=part: x[part.index[c]], part) for part in parts]
+        values = [row.near[frame.labels] + row.far[frame.labels] * row.rest for row in rows]
+        logs = [row.log[frame.labels] for row in rows]
+        biases = jnp.broadcast_to(snap.biases[:, c, None], (len(snap.biases), samples))
+        return Logit(jnp.stack(values), jnp.stack(logs), biases, jnp.full_like(biases, snap.log_biases))
+
+    def meet(best: tuple[Logit, Any], c: Any) -> tuple[tuple[Logit, Any], None]:
+        new = logit(c), jnp.full(samples, c)
+        wins = _margin(new[0], best[0]) > 0
+        return jax.tree.map(lambda x, y: jnp.where(wins, x, y), new, best), None
+
+    first = logit(0), jnp.zeros(samples, dtype=int)
+    (_, chosen), _ = jax.lax.scan(meet, first, jnp.arange(1, classes))
+    return jnp.sum(chosen == frame.labels, dtype=jnp.float64) / samples
+
+
+def _logits(prototypes: Part, features: Features) -> Logits:
+    """Return the logits of one part of the prototypes; parts at a right angle have none, however large they are."""
+    rows, log = _unit_rows(prototypes)
+    near, near_log = jnp.zeros((len(rows), len(rows))), -jnp.inf
+    if features.shared:
+        others, other_logs = zip(*map(_unit_rows, features.shared), strict=True)
+        cosines = jnp.stack([rows @ other.T for other in others])
+        cosines = jnp.where(jnp.abs(cosines) > ORTHOGONAL, cosines, 0.0)
+        near, near_log = _sum(cosines, log[:, None] + jnp.stack(other_logs)[:, None])
+    far_log = log[:, None] + features.log_rest
+    top = _finite(jnp.maximum(jnp.where(near == 0, -jnp.inf, near_log), far_log))
+    near = jnp.where(near == 0, 0.0, near * jnp.exp(near_log - top))
+    return Logits(near, jnp.exp(far_log - top), top, rows @ features.rest.T, prototypes.index)
+
+
+def _unit_rows(part: Part) -> tuple[Any, Any]:
+    """Return rows of length 1, or 0, and the logarithm of what they are times."""
+    norms = jnp.linalg.norm(part.rows, axis=1)
+    safe = jnp.where(norms > 0, norms, 1.0)
+    return part.rows / safe[:, None], part.log + jnp.log(safe)
+
+
+def _margin(one: Logit, other: Logit) -> Any:
+    """Return the difference of two logits times a positive number; what both have is left out."""
+    shared = (one.values == other.values) & (one.logs == other.logs)
+    values, others = (jnp.where(shared, 0.0, logit.values) for logit in (one, other))
+    biases = one.biases - other.biases
+    equal = jnp.abs(biases) <= EQUAL * jnp.maximum(jnp.abs(one.biases), jnp.abs(other.biases))
+    terms = jnp.concatenate([values, -others, jnp.where(equal, 0.0, biases)])
+    return _sum(terms, jnp.concatenate([one.logs, other.logs, one.log_biases]))[0]
+
+
+def _sum(values: Any, logs: Any) -> tuple[Any, Any]:
+    """Return (value, log) of the sum of values e^logs over the first axis, at the scale of its largest term."""
+    logs = jnp.where(values == 0, -jnp.inf, logs)
+    top = _finite(jnp.max(logs, axis=0))
+    return jnp.sum(values * jnp.exp(logs - top), axis=0), top
+
+
+def _finite(log: Any) -> Any:
+    """Return a logarithm that can be subtracted: 0 for what is zero."""
+    return jnp.where(jnp.isfinite(log), log, 0.0)
 
 
 def centre(rows: Any, weights: Any = None) -> Any:

@@ -17,6 +17,8 @@ from dynamics.trajectory import Trajectory
 from theorems.closed_form import ClosedForm, find
 from theorems.snapshot import Frame, metrics
 
+UNRESOLVED = "at some times float64 holds no more than rounding of some features, or of differences of prototypes"
+
 
 def solve(experiment: Experiment) -> Trajectory:
     """Return the exact solution: every metric at every saved time, and the final state, right at any horizon.
@@ -31,10 +33,11 @@ def solve(experiment: Experiment) -> Trajectory:
     with exact():
         form = find(experiment).of(experiment, problem, start)
         ticks = form.ticks(experiment, problem, times)
-        columns = jax.device_get(_metrics(_frame(experiment, form, problem), form, problem, ticks))
+        columns = jax.device_get(_metrics(_frame(experiment, problem), form, problem, ticks))
         last = jax.device_get(form.state(problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
         zeta = experiment.method.zeta(times)
+    undecided = {"accuracy": UNRESOLVED} if np.isnan(columns["accuracy"]).any() else {}
     return Trajectory(
         source="closed_form",
         times=times,
@@ -44,7 +47,7 @@ def solve(experiment: Experiment) -> Trajectory:
         last=storable(float(last[0]), unsorted(problem, last[1])),
         experiment=experiment,
         seconds=time.perf_counter() - began,
-        why=dict(form.why),
+        why=form.why | undecided,
         notes=form.notes(),
         decay=decay,
     )
@@ -72,7 +75,7 @@ def _metrics(frame: Frame, form: ClosedForm, problem: Problem, ticks: Any) -> di
     return jax.lax.map(lambda tick: metrics(frame, form.snapshot(problem, tick)), ticks)
 
 
-def _frame(experiment: Experiment, form: ClosedForm, problem: Problem) -> Frame:
+def _frame(experiment: Experiment, problem: Problem) -> Frame:
     numbers = experiment.scenario.numbers()
     decays = (numbers["lambda_h"], numbers["lambda_w"], numbers["lambda_b"])
-    return Frame(problem.labels, form.groups(problem), decays, problem.bias_drive())
+    return Frame(problem.labels, decays, problem.bias_drive())

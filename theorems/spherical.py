@@ -14,7 +14,7 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why
-from theorems.snapshot import Snapshot, centre, log_norm
+from theorems.snapshot import Features, Snapshot, centre, log_norm, whole
 
 
 class Plane(NamedTuple):
@@ -90,14 +90,13 @@ class SphericalForm(ClosedForm):
         return Snapshot(
             log_scale=log_scale,
             inner=jnp.sum(self.lengths * tick.x / radius),
+            log_inner=log_scale,
             squares=(jnp.sum(radius**2), jnp.sum(self.prototypes**2)),
-            biases=state.biases,
-            features=state.features / radius[:, None],
-            log_features=0.0,
-            within=prototypes,
-            log_within=jnp.zeros(problem.classes),
-            across=jnp.zeros_like(prototypes),
-            log_across=-jnp.inf,
+            biases=state.biases[None],
+            log_biases=log_scale,
+            features=Features((), state.features / radius[:, None], jnp.zeros(problem.classes)),
+            class_parts=(whole(prototypes),),
+            resolved=True,
             means=centre(means),
             prototypes=prototypes,
             sine=jnp.nan,

@@ -68,7 +68,8 @@ class Descent(Method):
             for begin in range(first, last, INTERRUPTIBLE):
                 end = min(begin + INTERRUPTIBLE, last)
                 state, error = advance(scenario, numbers, problem, state, error, on_device, begin, end)
-            growth = np.exp(np.sum(np.log(growths[first:last])))
+            with np.errstate(over="ignore"):  # then nothing bounds the error, and nothing is judged
+                growth = np.exp(np.sum(np.log(growths[first:last])))
             if not scenario.errors_by_step:
                 interval = Interval(np.sum(rates[first:last]), growth, ROUNDINGS * float(last - first))
                 error = settle(scenario, numbers, problem, error, before, state, interval)

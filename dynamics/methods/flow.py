@@ -85,7 +85,8 @@ class Flow(Method):
                 state, steps = run(state, t0, t1, (t1 - t0) / 2, rtol)
                 twin, _ = run(twin, t0, t1, t1 - t0, COARSER * rtol)
                 roundings += ROUNDINGS * float(steps)
-            interval = Interval(span, np.exp(rise), roundings)
+            with np.errstate(over="ignore"):  # of a start far below 1: then nothing bounds the error
+                interval = Interval(span, np.exp(rise), roundings)
             error = settle(scenario, numbers, problem, error, before, state, interval)
             yield Point(state, twin, error)
 
@@ -115,6 +116,7 @@ def advance(
 
     entries = state.features.size + state.prototypes.size
     size = jnp.hypot(norm(state.features), norm(state.prototypes)) / jnp.sqrt(entries)
+    size = jnp.where(size > 0, size, 1.0)  # of nothing, any share is met by no step
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field), diffrax.Dopri8(), t0, t1, first, state,
         stepsize_controller=diffrax.PIDController(rtol=rtol, atol=rtol * size), saveat=diffrax.SaveAt(t1=True),

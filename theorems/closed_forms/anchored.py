@@ -15,7 +15,7 @@ from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, Why, snap
 from theorems.relax import Relaxation, relaxation
-from theorems.snapshot import Snapshot, centre, log_norm
+from theorems.snapshot import Features, Snapshot, centre, log_norm, whole
 
 
 class Parts(NamedTuple):
@@ -92,15 +92,14 @@ class Anchored(ClosedForm):
         chord = 2 * jnp.sin(jnp.arctan2(across, along) / 2)
         return Snapshot(
             log_scale=log_scale,
-            inner=jnp.exp(-log_scale) * along * parts.target,
+            inner=along * parts.target,
+            log_inner=log_scale,
             squares=(along**2 + across**2, (jnp.exp(-log_scale) * parts.prototypes) ** 2),
-            biases=state.biases,
-            features=state.features,
-            log_features=log_scale,
-            within=prototypes,
-            log_within=jnp.zeros(problem.classes),
-            across=jnp.zeros_like(prototypes),
-            log_across=-jnp.inf,
+            biases=state.biases[None],
+            log_biases=jnp.zeros(()),
+            features=Features((), state.features, jnp.full(problem.classes, log_scale)),
+            class_parts=(whole(prototypes),),
+            resolved=True,
             means=centre(means),
             prototypes=prototypes,
             sine=jnp.nan,

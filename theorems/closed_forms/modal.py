@@ -22,18 +22,18 @@ from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, Why, leading
 from theorems.modes import Axes, Modes, axes, label_modes
 from theorems.projection import Coordinates, Gram, Vectors, existing, gram_of, limit_rows, project, share
-from theorems.relax import relaxation
-from theorems.snapshot import Snapshot, centre, log_norm
+from theorems.relax import Relaxation, relaxation
+from theorems.snapshot import Features, Part, Snapshot, bias_parts, centre, log_norm, times_exp
 
 SMALL = 1e-3  # below this a distance is computed from modes, above from arrays: each where it does not cancel
 
 
 class Tick(NamedTuple):
-    """ln and sign of every multiplier, (2J + 1,): J growing, J falling, the residuals; the biases' (grown, driven)."""
+    """ln and sign of every multiplier, (2J + 1,): J growing, J falling, the residuals; and the biases' motion."""
 
     logs: Any
     signs: Any
-    biases: tuple[Any, Any]
+    biases: Relaxation
 
 
 class Modal(ClosedForm):
@@ -98,62 +98,60 @@ class Modal(ClosedForm):
             zbar_grows=np.asarray(ratio * numbers["lambda_h"] == numbers["lambda_w"]),
         )
 
-    def groups(self, problem: Problem) -> np.ndarray:
-        """See `ClosedForm.groups`."""
-        return self.modes.group
-
     def notes(self) -> tuple[str, ...]:
-        """See `ClosedForm.notes`: modes that the start holds no more of than rounding were taken as absent."""
+        """See `ClosedForm.notes`: what is no more than rounding of the start, or of gamma, was taken as absent."""
         exists = existing(self.modes, len(self.start.residuals))
         absent = int(np.sum(exists & (self.gram.norms() == 0)))
-        if not absent:
-            return ()
-        return (
-            f"the start has no part, beyond its rounding, in {absent} of {exists.sum()} modes: the exact solution "
-            "stays out of them for ever, while a simulation drifts into those that grow",
-        )
+        notes = []
+        if absent:
+            notes.append(
+                f"the start has no part, beyond its rounding, in {absent} of {exists.sum()} modes: the exact solution "
+                "stays out of them for ever, while a simulation drifts into those that grow"
+            )
+        if len(self.modes.count) > 1 and np.any(self.modes.shared != 0):
+            notes.append(
+                "gamma = 2/(C - 2) up to its rounding, where classes of different size do not mix: the exact solution "
+                "keeps them apart for ever, while a simulation mixes them"
+            )
+        return tuple(notes)
 
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Tick:
         """See `ClosedForm.ticks`."""
         logs, signs = experiment.method.growth(self.exponents, times)
         biases = relaxation(experiment.method, -float(experiment.scenario.numbers()["lambda_b"]), times)
-        with np.errstate(over="ignore"):
-            lift = np.exp(biases.log)
-        return Tick(np.where(self.gram.norms() > 0, logs, -np.inf), signs, (biases.grown * lift, biases.driven * lift))
+        return Tick(np.where(self.gram.norms() > 0, logs, -np.inf), signs, biases)
 
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
         log_scale = _top(tick.logs)
         entries, residual = self._entries(tick, log_scale), self._residual(tick, log_scale)
         features = self._means(problem, entries, self.vectors.right)[problem.labels] + residual * self.start.residuals
-        return log_scale, State(features, self._prototypes(entries, self.vectors.left), self._b(problem, tick))
+        biases = times_exp(jnp.sum(self._biases(problem, tick), axis=0), tick.biases.log)
+        return log_scale, State(features, self._prototypes(entries, self._whole_left()), biases)
 
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
         """See `ClosedForm.snapshot`."""
-        log_scale, state = self.state(problem, tick)
+        log_scale = _top(tick.logs)
         entries, residual = self._entries(tick, log_scale), self._residual(tick, log_scale)
         sigma = jnp.concatenate([self.modes.contrast, self.modes.sigma])
 
-        _, _, left, right, between = self.vectors
+        left, right, between = self.vectors.left_centred, self.vectors.means_centred, self.vectors.between
         y = self._prototypes(self._differing(tick, left)[0], left)
         x = self._means(problem, self._differing(tick, right)[0], right)
         b_entries, log_between = self._differing(tick, between)
         b = self._means(problem, b_entries, between)
         b = jnp.sqrt(problem.sizes)[:, None] * centre(b, problem.sizes / problem.samples)
 
-        log_group, within = self._inside(tick)
-        log_across, across = self._between(tick, left)
         return Snapshot(
             log_scale=log_scale,
             inner=self.gram.inner(self.ratio, sigma, entries),
+            log_inner=2 * log_scale,
             squares=self.gram.squares(self.ratio, entries, residual),
-            biases=state.biases,
-            features=state.features,
-            log_features=log_scale,
-            within=within,
-            log_within=log_group[self.modes.group],
-            across=across,
-            log_across=log_across,
+            biases=self._biases(problem, tick),
+            log_biases=tick.biases.log,
+            features=self._features(problem, tick),
+            class_parts=self._class_parts(tick),
+            resolved=True,
             means=centre(x),
             prototypes=y,
             sine=self._sine(problem, tick),
@@ -176,9 +174,9 @@ class Modal(ClosedForm):
             return Decay(None, None, "the start lies in its limit: nothing is left to decay")
         return Decay(float((logs[self.fastest].max() - slower.max()) / zeta), "exponential")
 
-    def _b(self, problem: Problem, tick: Tick) -> Any:
-        """Return the true biases $b = g b_0 + m (g - 1)/w$, $w = -l_b$: Theorem 4, with psi integrating eta2."""
-        return tick.biases[0] * self.biases + tick.biases[1] * problem.bias_drive()
+    def _biases(self, problem: Problem, tick: Tick) -> Any:
+        """Return $b = g b_0 + m (g - 1)/w$, $w = -l_b$, over e^log, as a sum: Theorem 4, with psi integrating eta2."""
+        return bias_parts(problem, self.biases, tick.biases.grown, tick.biases.driven)
 
     def _entries(self, tick: Tick, scale: Any) -> tuple[Any, Any, Any]:
         r"""Return the propagator of each pair on (F, W), entries (ff, fw, ww), (J,) each, times $e^{-scale}$.
@@ -206,6 +204,10 @@ class Modal(ClosedForm):
         """Return the multiplier of the within-class residuals, times e^-scale."""
         return tick.signs[-1] * jnp.exp(tick.logs[-1] - scale)
 
+    def _whole_left(self) -> Any:
+        """Return each class's row of the left vectors, (C, G)."""
+        return self.vectors.left + self.vectors.shared
+
     def _prototypes(self, entries: Any, vectors: Any) -> Any:
         """Return the prototypes (C, p); ``vectors`` (C, G) carry the modes between groups."""
         return self._lift(entries[1], entries[2], vectors)
@@ -217,10 +219,15 @@ class Modal(ClosedForm):
 
     def _lift(self, from_f: Any, from_w: Any, vectors: Any, unit: Any = 1.0) -> Any:
         """Return (C, p) rows of from_f F0 + from_w W0, mode by mode; ``unit`` multiplies the contrasts."""
+        inside, between = self._parts(from_f, from_w)
+        return unit * inside + vectors @ between
+
+    def _parts(self, from_f: Any, from_w: Any) -> tuple[Any, Any]:
+        """Return from_f F0 + from_w W0: the contrasts inside groups (C, p), the modes between groups (G, p)."""
         groups, group, start = len(self.modes.count), self.modes.group, self.start
         rows = from_f[group][:, None] * start.f_rows + from_w[group][:, None] * start.w_rows
         between = from_f[groups:, None] * start.f_between + from_w[groups:, None] * start.w_between
-        return unit * rows + vectors @ between
+        return rows, between
 
     def _pair_logs(self, tick: Tick) -> tuple[Any, Any]:
         """Return the larger logarithm of each pair: of the groups' contrasts (G,), of the modes between (G,)."""
@@ -236,21 +243,32 @@ class Modal(ClosedForm):
         scale = jnp.where(jnp.concatenate([jnp.ones_like(active), active]), top, jnp.inf)
         return self._entries(tick, scale), top
 
-    def _inside(self, tick: Tick) -> tuple[Any, Any]:
-        """Return (logs (G,), contrasts of the prototypes (C, p)), each group at its own scale."""
+    def _own(self, tick: Tick) -> tuple[Any, Any, Any]:
+        """Return (logs of the groups' contrasts (G,), of the modes between (G,), entries), each pair at its own."""
         log_group, log_mode = self._pair_logs(tick)
-        own = jnp.where(jnp.isfinite(log_group), log_group, 0.0)
-        entries = self._entries(tick, jnp.concatenate([own, jnp.full_like(log_mode, jnp.inf)]))
-        return log_group, self._prototypes(entries, jnp.zeros_like(self.vectors.left))
+        logs = jnp.concatenate([log_group, log_mode])
+        return log_group, log_mode, self._entries(tick, jnp.where(jnp.isfinite(logs), logs, 0.0))
 
-    def _between(self, tick: Tick, left: Any) -> tuple[Any, Any]:
-        """Return (log, centred group parts of the prototypes (C, p)) at the scale of the largest that differs."""
-        log_group, log_mode = self._pair_logs(tick)
-        active = jnp.any(left != 0, axis=0)
-        log = jnp.max(jnp.where(active, log_mode, -jnp.inf))
-        own = jnp.where(active, jnp.where(jnp.isfinite(log), log, 0.0), jnp.inf)
-        entries = self._entries(tick, jnp.concatenate([jnp.full_like(log_group, jnp.inf), own]))
-        return log, self._prototypes(entries, left)
+    def _features(self, problem: Problem, tick: Tick) -> Features:
+        """Return the features by parts: contrasts inside groups, modes between groups, residuals."""
+        log_group, log_mode, (ff, fw, _) = self._own(tick)
+        inside, between = self._parts(ff, fw)
+        rows, log = _spread(self.vectors.right, between, log_mode)
+        root, index = jnp.sqrt(self.ratio), jnp.arange(problem.classes)
+        inside = root / jnp.sqrt(problem.sizes)[:, None] * inside
+        parts = (Part(inside, log_group[self.modes.group], index), Part(root * rows, log, index))
+        log_rest = jnp.where(problem.sizes > 1, tick.logs[-1], -jnp.inf)  # one sample is its class's mean
+        return Features(parts, tick.signs[-1] * self.start.residuals, log_rest)
+
+    def _class_parts(self, tick: Tick) -> tuple[Part, ...]:
+        """Return the parts of the prototypes that can differ: contrasts inside groups, modes between groups."""
+        group, groups = self.modes.group, len(self.modes.count)
+        log_group, log_mode, (_, fw, ww) = self._own(tick)
+        inside, between = self._parts(fw, ww)
+        contrasts = Part(inside, log_group[group], jnp.arange(len(group)))
+        rows, log = _spread(self.vectors.left, between, log_mode)
+        first = jnp.argmax(group[:, None] == group, axis=1)  # one row for a group: its classes are equal to the bit
+        return (contrasts, Part(rows, log, first))[: min(groups, 2)]
 
     def _sine(self, problem: Problem, tick: Tick) -> Any:
         r"""Return the sine of the angle between X and Y where both are made of the same two parts, else NaN.
@@ -284,7 +302,7 @@ class Modal(ClosedForm):
         top = _top(tick.logs)
         entries, size = self._entries(tick, top), jnp.sqrt(jnp.sum(limit**2) + residual_limit**2)
         means = self._means(problem, entries, self.vectors.right)
-        z = jnp.stack([jnp.sqrt(problem.sizes)[:, None] * means, self._prototypes(entries, self.vectors.left)])
+        z = jnp.stack([jnp.sqrt(problem.sizes)[:, None] * means, self._prototypes(entries, self._whole_left())])
         residual = self._residual(tick, top) * jnp.sqrt(self.gram.residual)
         along = (jnp.sum(z * limit) + residual * residual_limit) / size
         across = jnp.hypot(jnp.linalg.norm(z - along * limit / size), residual - along * residual_limit / size)
@@ -308,6 +326,14 @@ class Modal(ClosedForm):
         square = gram.product(unit, unit) - (gram.product(unit, limit) / length) ** 2
         across = size * jnp.sqrt(jnp.maximum(square, 0.0))
         return 2 * jnp.sin(jnp.arctan2(across, factors[lead] * length + along) / 2)
+
+
+def _spread(vectors: Any, modes: Any, logs: Any) -> tuple[Any, Any]:
+    """Return (rows (C, p), logs (C,)) of vectors (C, G) @ modes (G, p) e^logs: each at its largest mode's scale."""
+    present = vectors != 0
+    top = jnp.max(jnp.where(present, logs, -jnp.inf), axis=1)
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    return jnp.where(present, vectors * jnp.exp(logs - top[:, None]), 0.0) @ modes, top
 
 
 def _top(logs: Any) -> Any:
