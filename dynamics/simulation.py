@@ -23,13 +23,18 @@ Progress = Callable[[int, int], None]
 
 
 def simulate(
-    experiment: Experiment, *, float32: bool = False, device: str = "cpu", progress: Progress | None = None
+    experiment: Experiment,
+    *,
+    float32: bool = False,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    watch: Callable[[State], None] | None = None,
 ) -> Trajectory:
     """Simulate an experiment: gradient descent step by step, or gradient flow by diffrax at rtol 1e-12.
 
     Metrics are computed at the saved times; only the last finite state is kept. A state that overflows ends the run:
     the later metrics are NaN and ``diverged_at`` is the first saved time that was lost. ``progress(done, total)`` is
-    called at every saved time.
+    called at every saved time, and so is ``watch(state)``, with rows sorted by class.
 
     Raises:
         InputError: an experiment that cannot be prepared, or a device that is missing.
@@ -54,6 +59,8 @@ def simulate(
                 break
             rows.append(_row(scenario, numbers, problem, limits, point))
             state = point.state
+            if watch:
+                watch(state)
             if progress:
                 progress(len(rows), len(times))
         columns = _columns(rows, len(times))

@@ -83,11 +83,28 @@ def verify(
     raise typer.Exit(OK if expected else DIFFERENT)
 
 
+@app.command()
+def figures(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="A figure's number in the paper, or a name (phase). None: all."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer features, times and simulated steps.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: figures.")] = None,
+) -> None:
+    """Draw the paper's figures, and five that it lacks, from the exact solutions, with simulations on top."""
+    with _guard():
+        from theorems.drawing import draw_figures
+
+        draw_figures(names or [], out, quick=quick)
+    raise typer.Exit(OK)
+
+
 @app.command("list")
 def list_(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """List presets, scenarios, methods, schedules, losses, closed forms and claims."""
+    """List presets, scenarios, methods, schedules, losses, closed forms, claims and figures."""
     with _guard():
         from theorems.listing import print_listing
 

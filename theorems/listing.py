@@ -15,6 +15,7 @@ from dynamics.scenario import scenarios
 from dynamics.table import Table as TomlTable
 from theorems.claim import catalogue
 from theorems.closed_form import closed_forms
+from theorems.figure import recipes
 
 
 def listing() -> dict[str, dict[str, Any]]:
@@ -30,6 +31,7 @@ def listing() -> dict[str, dict[str, Any]]:
     for family, kinds in families.items():
         found[family] = {kind: {"about": _first_line(member), **_keys(member)} for kind, member in kinds.items()}
     found["claims"] = {name: {"about": claim.sentence} for name, claim in catalogue().items()}
+    found["figures"] = {kind: {"about": recipe.title} for kind, recipe in recipes().items()}
     return found
 
 

@@ -1,6 +1,7 @@
 """The exact solution of an experiment as a trajectory."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,8 +21,13 @@ from theorems.snapshot import Frame, metrics
 UNRESOLVED = "at some times float64 holds no more than rounding of some features, or of differences of prototypes"
 
 
-def solve(experiment: Experiment) -> Trajectory:
+Measure = Callable[[Any, State], dict[str, Any]]
+
+
+def solve(experiment: Experiment, *, measure: Measure | None = None) -> Trajectory:
     """Return the exact solution: every metric at every saved time, and the final state, right at any horizon.
+
+    What ``measure(log_scale, state)`` finds at these times joins the metrics: see `exact_curves`.
 
     Raises:
         InputError: an experiment that cannot be prepared.
@@ -34,6 +40,7 @@ def solve(experiment: Experiment) -> Trajectory:
         form = find(experiment).of(experiment, problem, start)
         ticks = form.ticks(experiment, problem, times)
         columns = jax.device_get(_metrics(_frame(experiment, problem), form, problem, ticks))
+        others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
         last = jax.device_get(form.state(problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
         zeta = experiment.method.zeta(times)
@@ -42,7 +49,7 @@ def solve(experiment: Experiment) -> Trajectory:
         source="closed_form",
         times=times,
         zeta=zeta,
-        metrics={name: np.where(name in form.why, np.nan, columns[name]) for name in METRICS},
+        metrics={name: np.where(name in form.why, np.nan, columns[name]) for name in METRICS} | others,
         classes={name: np.asarray(columns[name]) for name in PER_CLASS},
         last=storable(float(last[0]), unsorted(problem, last[1])),
         experiment=experiment,
@@ -67,6 +74,22 @@ def exact_states(experiment: Experiment, times: np.ndarray) -> list[tuple[float,
             log_scale, state = jax.device_get(form.state(problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
             found.append(storable(float(log_scale), unsorted(problem, state)))
     return found
+
+
+def exact_curves(experiment: Experiment, times: np.ndarray, measure: Measure) -> dict[str, np.ndarray]:
+    """Return what ``measure(log_scale, state)`` finds at the given times (steps or t, ascending), rows sorted by class.
+
+    It is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may differ without a new compilation.
+    """
+    problem, start = prepare(experiment)
+    with exact():
+        form = find(experiment).of(experiment, problem, start)
+        return jax.device_get(_measured(measure, form, problem, form.ticks(experiment, problem, np.asarray(times))))
+
+
+@jax.jit
+def _measured(measure: Any, form: ClosedForm, problem: Problem, ticks: Any) -> dict[str, Any]:
+    return jax.lax.map(lambda tick: measure(*form.state(problem, tick)), ticks)
 
 
 @jax.jit

@@ -14,6 +14,9 @@ BLUE, ORANGE, GREEN, GREY, RED, PURPLE, BLACK = (
     "#CC79A7",
     "#000000",
 )
+# Curves differ in dashes and markers too, for readers in greyscale.
+LINES = ("-", (0, (6, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (1.5, 1)), (0, (8, 2, 2, 2)), (0, (3, 1, 1, 1, 1, 1)))
+MARKERS = "os^Dv<>"
 STYLE: Any = {
     "font.size": 9,
     "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, BLACK]),
