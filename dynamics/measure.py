@@ -65,18 +65,18 @@ def measure(
 def error_bounds(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     r"""Return a bound on the rounding error of each metric, absolute, shape (times,).
 
-    With e the carried error relative to |Z|: e for the log-norm; 2e units for a loss, or
-    $|\delta W||HM'| + |W||M||\delta H|$ where that is more (HM' may all but cancel); the scenario's bound for a
-    distance; $2e(|Z|/|X| + |Z|/|Y|)$ for what divides by a centred part. A ratio of squares such as nc1 moves by twice
-    the relative errors of its two norms, $2e\,(|Z|/B)(\sqrt{nc1} + nc1)$ with B its denominator's norm; the larger of
-    the two bounds is taken.
+    With e the carried error relative to |Z|: e for the log-norm; 2e units for a loss, or $|\delta W||HM'| +
+    |W||M||\delta H|$ where that is more (HM' may all but cancel), and the rounding of its own sum; the scenario's
+    bound for a distance; $2e(|Z|/|X| + |Z|/|Y|)$ for what divides by a centred part. A ratio of squares such as nc1
+    moves by twice the relative errors of its two norms, $2e\,(|Z|/B)(\sqrt{nc1} + nc1)$ with B its denominator's
+    norm; the larger of the two bounds is taken.
     """
     e, size = rows["relative"], rows["norm"]
     # No denominator, or an overflow: no bound, and so never judged.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         centred = 2 * e * (size / rows["norm_x"] + size / rows["norm_y"])
         scatter = 2 * e * (size / rows["norm_between"]) * (np.sqrt(rows["nc1"]) + rows["nc1"])
-        loss = np.maximum(2 * e * rows["unit_loss"], rows["doubt_loss"])
+        loss = np.maximum(2 * e * rows["unit_loss"], rows["doubt_loss"]) + rows["rounding_loss"]
         return {
             "loss": loss,
             "objective": np.maximum(loss, 2 * e * rows["unit_objective"]),

@@ -584,7 +584,9 @@ def test_an_unknown_command_is_answered_with_the_list():
     for word, hint in (("sweep", ""), ("rum", "Did you mean 'run'?"), ("verfy", "Did you mean 'verify'?")):
         result = CliRunner().invoke(app, [word])
         assert result.exit_code == 2
-        assert_names(one_sentence(result.output), "the command must be one of list, run, verify", repr(word), hint)
+        assert_names(
+            one_sentence(result.output), "the command must be one of figures, list, run, verify", repr(word), hint
+        )
 
 
 @pytest.mark.parametrize("arguments", [["--bogus"], ["paper", "another"], ["--out"], ["--set"]], ids=" ".join)
@@ -617,6 +619,8 @@ PROCESSES = {
     "a place that cannot be written": (["run", *options(TINY), "--out", "broken.toml/sub"], "that can be written"),
     "a command of later": (["sweep"], "the command must be one of"),
     "a claim that is none": (["verify", "thm99"], "the claim must be one of"),
+    "a figure that is none": (["figures", "2"], "the figure must be one of"),
+    "a figure into a file": (["figures", "4", "--out", "broken.toml"], "--out must be a folder that can be written"),
 }
 
 

@@ -35,6 +35,7 @@ from tolerances import ANGLE, ETF, EXPM, FLOW, LIMIT, RESIDUAL, STATE, STEPS_200
 
 import dynamics
 import theorems
+from dynamics.errors import InputError
 from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.schedule import flow_rate, flow_zeta
@@ -440,6 +441,26 @@ def test_features_aligned_or_antipodal_stay(signs, method, tmp_path):
     if signs == (1.0,):
         assert report.metrics["loss"].verdict is Agreement.AGREES
         assert report.closed_form.decay.predicted is None
+
+
+def test_a_loss_that_cancels_at_the_start_is_not_judged_beyond_its_rounding(tmp_path):
+    """Features at 4, 68, 112 and 176 degrees from the vertices of an ETF: the cosines sum to zero, each way rounded."""
+    vertex = 2 * np.pi * np.arange(3) / 3
+    angles = (vertex[:, None] + np.radians([4.0, 68.0, 112.0, 176.0])).ravel()
+    w, h = (np.stack([np.cos(x), np.sin(x)]) for x in (vertex, angles))
+    np.savez(tmp_path / "start.npz", H=h, W=w, labels=np.repeat(np.arange(3), 4))
+    experiment = build("spherical", "descent", start={"file": str(tmp_path / "start.npz")}, points=6, steps=20)
+    report = judged(experiment)
+    say(report)
+    assert abs(report.simulation.metrics["loss"][0]) < 1e-15
+    assert report.verdict is Agreement.AGREES
+
+
+@pytest.mark.parametrize("times", [[0, 41], [-1], [np.nan]])
+def test_states_are_given_within_the_experiment_only(times):
+    experiment = build("unconstrained", "descent", steps=40)
+    with pytest.raises(InputError, match="times must lie between 0 and the experiment's steps, 40, but is"):
+        theorems.exact_states(experiment, np.array(times))
 
 
 @pytest.mark.parametrize("short", [1e-6, 1e-8, 1e-10])

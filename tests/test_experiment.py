@@ -24,6 +24,7 @@ from theorems.claim import catalogue
 from theorems.cli import app
 from theorems.closed_form import ClosedForm
 from theorems.comparison import Agreement, compare
+from theorems.figure import Recipe
 from theorems.solution import solve
 
 FAMILIES = {
@@ -32,6 +33,7 @@ FAMILIES = {
     "dynamics.schedules": Schedule,
     "dynamics.losses": Loss,
     "theorems.closed_forms": ClosedForm,
+    "theorems.figures": Recipe,
 }
 SMALL = {"classes": 3, "per_class": [3, 2, 2], "features": 4}
 

@@ -325,7 +325,7 @@ def test_a_loss_of_large_numbers_does_not_overflow_on_the_way():
     problem = make_problem(BALANCED.labels, 3, 0.3)
     rng = np.random.default_rng(0)
     state = State(rng.standard_normal((9, 4)), rng.standard_normal((3, 4)), np.zeros(3))
-    numbers = {name: np.float64(0) for name in DECAYS}
+    numbers = {name: np.float64(0) for name in (*DECAYS, "rounding")}
     large = State(1e140 * state.features, 1e140 * state.prototypes, state.biases)
     small, scaled = (float(losses(numbers, problem, s, s)["loss"]) for s in (state, large))
     assert scaled == pytest.approx(1e280 * small, rel=METRIC)

@@ -2,6 +2,7 @@
 
 import io
 import re
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -131,6 +132,8 @@ def _saved(figure: Figure, **options: Any) -> bytes:
 def _folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # known now, and not after minutes of drawing
+            pass
     except OSError as error:
         raise must("--out", "be a folder that can be written", str(folder), f"({error.strerror})") from None
     return folder

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from dynamics.errors import must
 from dynamics.experiment import Experiment
 from dynamics.measure import METRICS, PER_CLASS
 from dynamics.precision import exact
@@ -64,7 +65,11 @@ def exact_states(experiment: Experiment, times: np.ndarray) -> list[tuple[float,
     """Return (log_scale, State) at the given times (steps or t, ascending), rows in the order of the input.
 
     The true arrays are e^log_scale times the stored ones; log_scale is 0 whenever |Z| < 1e150.
+
+    Raises:
+        InputError: times outside the experiment, which no rates are known for.
     """
+    _within(experiment, times)
     problem, start = prepare(experiment)
     with exact():
         form = find(experiment).of(experiment, problem, start)
@@ -80,11 +85,23 @@ def exact_curves(experiment: Experiment, times: np.ndarray, measure: Measure) ->
     """Return what ``measure(log_scale, state)`` finds at the given times (steps or t, ascending), rows sorted by class.
 
     It is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may differ without a new compilation.
+
+    Raises:
+        InputError: times outside the experiment, which no rates are known for.
     """
+    _within(experiment, times)
     problem, start = prepare(experiment)
     with exact():
         form = find(experiment).of(experiment, problem, start)
         return jax.device_get(_measured(measure, form, problem, form.ticks(experiment, problem, np.asarray(times))))
+
+
+def _within(experiment: Experiment, times: np.ndarray) -> None:
+    method, times = experiment.method, np.asarray(times)
+    wrong = times[~((times >= 0) & (times <= method.horizon))]
+    if wrong.size:
+        span = f"lie between 0 and the experiment's {method.length}, {method.horizon:g}"
+        raise must("times", span, float(wrong.flat[0]), f"Set method.{method.length} higher.")
 
 
 @jax.jit

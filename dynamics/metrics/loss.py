@@ -14,6 +14,7 @@ def losses(numbers: Numbers, problem: Problem, seen: State, state: State) -> dic
 
     ``objective`` adds $\tfrac{l_1}2|H|^2 + \tfrac{l_2}2|W|^2 + \tfrac{l_b}2|b|^2$; ``seen`` holds the features that
     enter the loss. The unit of a loss is $|HM'|_F|W|_F + |b||m|$ (objective: plus the decay terms), eq. (2).
+    ``rounding_loss`` bounds what the sum of its Cp terms does to it: these may cancel, even at the start.
     """
     drive = problem.bias_drive()
     pulled, pulled_scale = unit_size(problem.pull(seen.features))
@@ -30,5 +31,6 @@ def losses(numbers: Numbers, problem: Problem, seen: State, state: State) -> dic
         "objective": loss + decay,
         "log_abs_loss": jnp.log(jnp.abs(loss)),
         "unit_loss": unit,
+        "rounding_loss": numbers["rounding"] * prototypes.size * unit,
         "unit_objective": unit + decay,
     }
