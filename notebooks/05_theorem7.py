@@ -30,11 +30,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import HTML
 
 from dynamics import Experiment, prepare, simulate
 from theorems import compare, exact_states, solve, verify
-from theorems.report import prose
 from theorems.style import STYLE
 
 plt.rcParams.update(STYLE | {"figure.constrained_layout.use": True, "figure.dpi": 96})
@@ -242,14 +240,7 @@ plt.show()
 # ## Verdicts
 
 # %%
-findings = verify("thm7", "lemma10", "spherical", "sec43")
-rows = "<tr><th>claim</th><th>form</th><th>verdict</th><th>evidence</th><th>sentence, and the counterexample</th></tr>"
-for one in findings:
-    witness = f"<br><i>{prose(one.evidence.witness)}</i>" if one.verdict == "REFUTED" else ""
-    cells = f"<code>{one.claim.id}</code>", one.claim.form, f"<b>{one.verdict}</b>", one.evidence.strength
-    rows += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells)
-    rows += f'<td style="text-align: left">{prose(one.claim.sentence)}{witness}</td></tr>'
-HTML(f"<table>{rows}</table>")
+verify("thm7", "lemma10", "spherical", "sec43")
 
 # %% [markdown]
 # ## Try this

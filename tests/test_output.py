@@ -21,11 +21,14 @@ from dynamics.preparation import prepare
 from dynamics.simulation import simulate
 from dynamics.trajectory import Trajectory
 from theorems.cli import app
-from theorems.comparison import Agreement
+from theorems.comparison import Agreement, compare
 from theorems.output import MARK, atomic_folder
 from theorems.solution import exact_states, solve
 
 TINY = ["problem.classes=3", "problem.per_class=2", "problem.features=4", "method.steps=20", "output.points=5"]
+SMALLEST = Experiment(
+    problem={"classes": 3, "per_class": [2, 3, 2], "features": 4}, method={"steps": 20}, output={"points": 5}
+)
 PUBLISHED = {"run.toml", "report.json", "trajectory.nc", "plot.png"}
 
 
@@ -408,3 +411,16 @@ def test_a_diverging_experiment_is_a_normal_result(tmp_path, monkeypatch):
             size = np.hypot(np.linalg.norm(final["H" + suffix]), np.linalg.norm(final["W" + suffix]))
             expected = log_norm or report["final"]["closed_form"]["log_norm"]
             assert np.log(size) + final["log_scale" + suffix] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_notebook_shows_a_comparison_as_a_table():
+    report = compare(simulate(SMALLEST), solve(SMALLEST))
+    shown = report._repr_html_()
+    assert repr(report) == "<Report on experiment: AGREES>"
+    for name, one in report.metrics.items():
+        row = next(row for row in shown.split("<tr>") if f"<code>{name}</code>" in row)
+        assert f"<b>{one.verdict}</b>" in row
+        assert (f"<td>{one.gap:.0e}</td>" in row) if one.gap is not None else ("<td>-</td>" in row)
+        assert f"<td>{report.closed_form.metrics[name][-1]:.4g}</td>" in row
+    assert "until step" in shown
+    assert shown.count("<tr>") == 1 + len(report.metrics)

@@ -17,7 +17,8 @@ from theorems import claim as claim_module
 from theorems.claim import MOVED, REVERSED, Change, Claim, Hypothesis, catalogue, results
 from theorems.cli import app
 from theorems.evidence import measured
-from theorems.report import html_page, prose, verdict_table
+from theorems.prose import prose
+from theorems.report import html_page, verdict_table
 from theorems.verdict import Strength, Verdict
 from theorems.verification import examine, stream
 
@@ -337,3 +338,14 @@ def test_the_table_beside_the_code_is_current():
 def test_the_list_names_every_claim():
     result = CliRunner().invoke(app, ["list", "--json"])
     assert set(json.loads(result.output)["claims"]) == set(CLAIMS)
+
+
+def test_a_notebook_shows_findings_as_a_table():
+    found = theorems.verify("lemma10")
+    shown = found._repr_html_()
+    assert repr(found).splitlines()[0] == "lemma10.monotone.printed: REFUTED by witness evidence"
+    for one in found:
+        assert f"<code>{one.claim.id}</code>" in shown
+        assert f"<b>{one.verdict}</b>" in shown
+        assert (prose(one.evidence.witness) in shown) == (one.verdict is Verdict.REFUTED)
+    assert shown.count("<tr>") == 1 + len(found) == 3

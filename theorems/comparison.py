@@ -57,7 +57,7 @@ class DecayRate:
     clock: str = "zeta"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The whole comparison; `to_dict` is what `report.json` holds."""
 
@@ -86,6 +86,25 @@ class Report:
             "seconds": {source.source: round(source.seconds, 3) for source in (simulation, closed_form)},
             "versions": versions(),
         }
+
+    def __repr__(self) -> str:
+        return f"<Report on {self.simulation.experiment.name}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook: the last values of both, the gap, its bound, and until when it was judged."""
+        clock = self.simulation.experiment.method.clock
+        names = ("metric", "simulated, last", "exact, last", "gap", "bound", f"until {clock}", "verdict")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        rows = "".join(f"<tr>{self._cells(name)}</tr>" for name in self.metrics)
+        return f"<table><tr>{head}</tr>{rows}</table>"
+
+    def _cells(self, name: str) -> str:
+        one = self.metrics[name]
+        last = [f"{source.metrics[name][-1]:.4g}" for source in (self.simulation, self.closed_form)]
+        numbers = ((one.gap, ".0e"), (one.error, ".0e"), (one.until, ".6g"))
+        judged = ["-" if number is None else format(number, form) for number, form in numbers]
+        cells = (f"<code>{name}</code>", *last, *judged, f"<b>{one.verdict}</b>")
+        return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
 def compare(first: Trajectory, second: Trajectory) -> Report:

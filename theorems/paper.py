@@ -87,6 +87,14 @@ class Curve:
         return cls(label, exact, simulated_columns(steps(experiment, *simulated)))
 
 
+# What Figures 5 to 8 have in common.
+ACCURACY_AND_DIRECTIONS = (
+    Panel("(a) train accuracy", "accuracy", "accuracy"),
+    Panel("(b) features", r"$|\hat H(k) - \hat{\bar H}|$", "features_distance", True, printed=True, floor=FLOOR),
+    Panel("(c) prototypes", r"$|\hat W(k) - \hat{\bar W}|$", "prototypes_distance", True, printed=True, floor=FLOOR),
+)
+
+
 class PaperFigure(Recipe):
     """A figure of the paper; one curve, ``whole``, is simulated from end to end, the others at their beginning."""
 
@@ -151,6 +159,12 @@ def paper(quick: bool, **tables: dict[str, Any]) -> Experiment:
     }
     names = base.keys() | tables.keys()
     return Experiment.from_dict({name: base.get(name, {}) | tables.get(name, {}) for name in names}, name="figure")
+
+
+def regularized(quick: bool, decay: float, gamma: float = 1 / 99, **method: float) -> Experiment:
+    """Return the paper's setting with one decay of features and prototypes, at gamma = 1/(C-1) if none is given."""
+    table = {"kind": "regularized", "lambda_h": decay, "lambda_w": decay}
+    return paper(quick, problem={"gamma": gamma}, scenario=table, method=method)
 
 
 def critical_decay(gamma: float) -> float:

@@ -3,9 +3,8 @@
 import base64
 import inspect
 import io
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +14,7 @@ from latex2mathml.converter import convert
 from matplotlib.figure import Figure
 
 from theorems.claim import Claim, results
+from theorems.prose import prose
 from theorems.style import STYLE
 from theorems.verdict import Verdict
 from theorems.verification import Finding
@@ -37,14 +37,6 @@ SURVIVES = {
     Verdict.INCONCLUSIVE: "not decided there",
 }
 FIGURE = (7.2, 3.3)  # inches
-GREEK = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
-    "kappa": "κ", "lambda": "λ", "mu": "μ", "pi": "π", "rho": "ρ", "sigma": "σ", "phi": "φ", "psi": "ψ", "omega": "ω",
-}  # fmt: skip
-SIGNS = {
-    "&lt;=&gt;": "⇔", "&gt;=": "≥", "&lt;=": "≤", "!=": "≠", " -&gt; ": " → ", "+-": "±",
-    "sqrt ": "√", "sqrt(": "√(", " (x) ": " ⊗ ", "h~": "h̃", "Zbar": "Z̄",
-}  # fmt: skip
 STYLESHEET = """
 :root { --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --shade: #f6f8fa;
   --supported: #0b6b50; --refuted: #b3261e; --open: #8a5a00; }
@@ -182,28 +174,6 @@ def _table_row(claim: Claim, verdict: Verdict) -> str:
 
 def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.most_common())
-
-
-def prose(text: str) -> str:
-    """Return plain text as HTML, with the letters and signs that formulas in it spell out: lambda2 >= 0 as λ₂ ≥ 0."""
-    shown = escape(text)
-    for spelt, sign in SIGNS.items():
-        shown = shown.replace(spelt, sign)
-    names = "|".join(GREEK)
-    shown = re.sub(rf"(?<![A-Za-z.])({names})(\d|\*)?(?![A-Za-z])", _greek, shown)
-    shown = re.sub(r"(?<=[A-Za-z0-9)\u0370-\u03ff])_(\{[^{}]*\}|[A-Za-z0-9\u0370-\u03ff]+)", _script("sub"), shown)
-    return re.sub(
-        r"(?<=[A-Za-z0-9)|>\u0370-\u03ff])\^(\([^()]*\)|\{[^{}]*\}|-?[A-Za-z0-9.]+|[+-])", _script("sup"), shown
-    )
-
-
-def _greek(found: re.Match[str]) -> str:
-    letter, mark = GREEK[found[1]], found[2] or ""
-    return letter + (f"<sub>{mark}</sub>" if mark.isdigit() else mark)
-
-
-def _script(tag: str) -> Callable[[re.Match[str]], str]:
-    return lambda found: f"<{tag}>{found[1].strip('{}')}</{tag}>"
 
 
 def _counts(found: list[Finding]) -> str:

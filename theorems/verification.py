@@ -11,6 +11,7 @@ import numpy as np
 
 from dynamics.errors import must
 from theorems.claim import Case, Claim, choose_claims
+from theorems.prose import prose
 from theorems.verdict import Evidence, Strength, Verdict, decisive, judge
 
 
@@ -67,12 +68,31 @@ class Finding:
         }
 
 
+class Findings(list[Finding]):
+    """What was found, claim by claim: a list, which a notebook shows as a table, with the witnesses of refutations."""
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{one.claim.id}: {one.verdict} by {one.evidence.strength} evidence" for one in self)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("claim", "form", "verdict", "evidence", "sentence"))
+        return f"<table><tr>{head}</tr>{''.join(map(_row, self))}</table>"
+
+
+def _row(finding: Finding) -> str:
+    claim, evidence = finding.claim, finding.evidence
+    witness = f"<br><i>{prose(evidence.witness)}</i>" if finding.verdict is Verdict.REFUTED else ""
+    cells = (f"<code>{claim.id}</code>", claim.form, f"<b>{finding.verdict}</b>", evidence.strength)
+    row = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr>{row}<td style="text-align: left">{prose(claim.sentence)}{witness}</td></tr>'
+
+
 def verify(
     *ids: str,
     seed: int = 0,
     strength: str | None = None,
     progress: Callable[[Claim, Finding | None], None] | None = None,
-) -> list[Finding]:
+) -> Findings:
     """Judge claims of the catalogue, all of them without ids, and return what was found about each.
 
     ``ids`` are exact ids or prefixes up to a dot ("thm2"). ``seed`` is the master seed of every random case; each claim
@@ -86,7 +106,7 @@ def verify(
         raise must("seed", "be a whole number >= 0", seed)
     if strength is not None and strength not in [str(one) for one in Strength]:
         raise must("strength", "be one of " + ", ".join(Strength), strength)
-    found = []
+    found = Findings()
     for claim in choose_claims(ids):
         if strength in (None, str(claim.strength)):
             if progress:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from dynamics.experiment import Experiment
-from theorems.paper import FLOOR, PRINTED, Panel, PaperFigure, critical_decay, paper
+from theorems.paper import ACCURACY_AND_DIRECTIONS, PRINTED, Panel, PaperFigure, critical_decay, regularized
 
 GAMMAS = {"0": 0.0, "0.1": 0.1, "0.01": 0.01, "0.001": 0.001, r"\frac{1}{C-1}": 1 / 99}
 
@@ -20,11 +20,7 @@ class Figure5(PaperFigure):
         "|H| ends at 1e55."
     )
     panels: ClassVar[tuple[Panel, ...]] = (
-        Panel("(a) train accuracy", "accuracy", "accuracy"),
-        Panel("(b) features", r"$|\hat H(k) - \hat{\bar H}|$", "features_distance", True, printed=True, floor=FLOOR),
-        Panel(
-            "(c) prototypes", r"$|\hat W(k) - \hat{\bar W}|$", "prototypes_distance", True, printed=True, floor=FLOOR
-        ),
+        *ACCURACY_AND_DIRECTIONS,
         Panel("(d) norm of the features", "$|H(k)|^2$", "features_norm", True, power=2, without=(1,)),
         Panel("(e) norm of the prototypes", "$|W(k)|^2$", "prototypes_norm", True, power=2, without=(1,)),
     )
@@ -34,9 +30,7 @@ class Figure5(PaperFigure):
         """See `Recipe.experiments`."""
 
         def at(gamma: float) -> Experiment:
-            decay = critical_decay(gamma)
-            table = {"kind": "regularized", "lambda_h": decay, "lambda_w": decay}
-            return paper(quick, problem={"gamma": gamma}, scenario=table)
+            return regularized(quick, critical_decay(gamma), gamma)
 
         curves = {rf"$\gamma = {label}$": at(gamma) for label, gamma in GAMMAS.items()}
         return curves, {r"as printed for $\gamma = \frac{1}{C-1}$": at(PRINTED)}

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from dynamics.experiment import Experiment
-from theorems.paper import FLOOR, PRINTED, Panel, PaperFigure, critical_decay, paper
+from theorems.paper import ACCURACY_AND_DIRECTIONS, PRINTED, Panel, PaperFigure, critical_decay, regularized
 
 RATES = (0.001, 0.01, 0.1, 0.2, 0.5)
 
@@ -19,11 +19,7 @@ class Figure6(PaperFigure):
         "below 1e-13, where the printed curves level off: that is rounding."
     )
     panels: ClassVar[tuple[Panel, ...]] = (
-        Panel("(a) train accuracy", "accuracy", "accuracy"),
-        Panel("(b) features", r"$|\hat H(k) - \hat{\bar H}|$", "features_distance", True, printed=True, floor=FLOOR),
-        Panel(
-            "(c) prototypes", r"$|\hat W(k) - \hat{\bar W}|$", "prototypes_distance", True, printed=True, floor=FLOOR
-        ),
+        *ACCURACY_AND_DIRECTIONS,
         Panel("(d) norm of the features", "$|H(k)|$", "features_norm", True),
         Panel("(e) norm of the prototypes", "$|W(k)|$", "prototypes_norm", True),
     )
@@ -31,17 +27,12 @@ class Figure6(PaperFigure):
     @classmethod
     def experiments(cls, quick: bool) -> tuple[dict[str, Experiment], ...]:
         """See `Recipe.experiments`."""
-
-        def at(eta: float, gamma: float = 1 / 99) -> Experiment:
-            decay = critical_decay(gamma)
-            table = {"kind": "regularized", "lambda_h": decay, "lambda_w": decay}
-            return paper(quick, problem={"gamma": gamma}, scenario=table, method={"eta": eta})
-
-        curves = {rf"$\eta = {eta}$": at(eta) for eta in RATES}
-        return curves, {
-            r"as printed for $\eta = 0.1$": at(0.1, PRINTED),
-            r"as printed for $\eta = 0.5$": at(0.5, PRINTED),
+        curves = {rf"$\eta = {eta}$": regularized(quick, critical_decay(1 / 99), eta=eta) for eta in RATES}
+        printed = {
+            rf"as printed for $\eta = {eta}$": regularized(quick, critical_decay(PRINTED), PRINTED, eta=eta)
+            for eta in (0.1, 0.5)
         }
+        return curves, printed
 
 
 MEMBER = Figure6

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from dynamics.experiment import Experiment
-from theorems.paper import FLOOR, PRINTED, Panel, PaperFigure, critical_decay, paper
+from theorems.paper import ACCURACY_AND_DIRECTIONS, PRINTED, Panel, PaperFigure, critical_decay, regularized
 
 DECAYS = {
     "10^{-5}": 1e-5,
@@ -26,11 +26,7 @@ class Figure7(PaperFigure):
         "these."
     )
     panels: ClassVar[tuple[Panel, ...]] = (
-        Panel("(a) train accuracy", "accuracy", "accuracy"),
-        Panel("(b) features", r"$|\hat H(k) - \hat{\bar H}|$", "features_distance", True, printed=True, floor=FLOOR),
-        Panel(
-            "(c) prototypes", r"$|\hat W(k) - \hat{\bar W}|$", "prototypes_distance", True, printed=True, floor=FLOOR
-        ),
+        *ACCURACY_AND_DIRECTIONS,
         Panel("(d) norm of the features", "$|H(k)|$", "features_norm", True),
         Panel("(e) norm of the prototypes", "$|W(k)|$", "prototypes_norm", True),
     )
@@ -38,13 +34,8 @@ class Figure7(PaperFigure):
     @classmethod
     def experiments(cls, quick: bool) -> tuple[dict[str, Experiment], ...]:
         """See `Recipe.experiments`."""
-
-        def at(decay: float, gamma: float = 1 / 99) -> Experiment:
-            table = {"kind": "regularized", "lambda_h": decay, "lambda_w": decay}
-            return paper(quick, problem={"gamma": gamma}, scenario=table)
-
-        curves = {rf"$\lambda = {label}$": at(decay) for label, decay in DECAYS.items()}
-        return curves, {"as printed, every strength": at(critical_decay(PRINTED), PRINTED)}
+        curves = {rf"$\lambda = {label}$": regularized(quick, decay) for label, decay in DECAYS.items()}
+        return curves, {"as printed, every strength": regularized(quick, critical_decay(PRINTED), PRINTED)}
 
 
 MEMBER = Figure7

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from dynamics.experiment import Experiment
-from theorems.paper import FLOOR, PRINTED, Panel, PaperFigure, critical_decay, paper
+from theorems.paper import ACCURACY_AND_DIRECTIONS, PRINTED, Panel, PaperFigure, critical_decay, regularized
 
 RATIOS = (0.01, 0.05, 0.1, 0.5, 1.0)
 
@@ -20,11 +20,7 @@ class Figure8(PaperFigure):
         "for (12)."
     )
     panels: ClassVar[tuple[Panel, ...]] = (
-        Panel("(a) train accuracy", "accuracy", "accuracy"),
-        Panel("(b) features", r"$|\hat H(k) - \hat{\bar H}|$", "features_distance", True, printed=True, floor=FLOOR),
-        Panel(
-            "(c) prototypes", r"$|\hat W(k) - \hat{\bar W}|$", "prototypes_distance", True, printed=True, floor=FLOOR
-        ),
+        *ACCURACY_AND_DIRECTIONS,
         Panel("(d) norm of the features", "$|H(k)|$", "features_norm"),
         Panel("(e) norm of the prototypes", "$|W(k)|$", "prototypes_norm"),
     )
@@ -34,9 +30,7 @@ class Figure8(PaperFigure):
         """See `Recipe.experiments`."""
 
         def at(ratio: float, gamma: float = 1 / 99) -> Experiment:
-            decay = critical_decay(gamma)
-            table = {"kind": "regularized", "lambda_h": decay, "lambda_w": decay}
-            return paper(quick, problem={"gamma": gamma}, scenario=table, method={"eta": 0.5, "ratio": ratio})
+            return regularized(quick, critical_decay(gamma), gamma, eta=0.5, ratio=ratio)
 
         curves = {f"$s = {ratio}$": at(ratio) for ratio in RATIOS}
         return curves, {f"as printed for $s = {ratio}$": at(ratio, PRINTED) for ratio in (0.1, 0.5)}
