@@ -28,7 +28,7 @@ class Effort:
 
 FULL, QUICK = Effort(101, 500), Effort(41, 200)
 MARKERS_PER_CURVE = 3
-SAVED_OF_ALL = 126  # times at which a simulation that goes the whole way is saved: enough to see it flicker
+SAVED_OF_ALL = 251  # times at which a simulation that goes the whole way is saved: enough to see it flicker
 
 
 @dataclass(frozen=True)
