@@ -52,9 +52,9 @@ def setting(scenario: dict[str, Any], method: dict[str, Any]) -> Experiment:
     )
 
 
-def flow(scenario: dict[str, Any]) -> Experiment:
-    """Return the flow, whose time is zeta, up to `ZETA`."""
-    return setting(scenario, {"kind": "flow", "eta": 1.0, "time": ZETA})
+def flow(scenario: dict[str, Any], zeta: float = ZETA) -> Experiment:
+    """Return the flow up to ``zeta``, which is its time."""
+    return setting(scenario, {"kind": "flow", "eta": 1.0, "time": zeta})
 
 
 def descent(scenario: dict[str, Any], steps: int, zeta: float = ZETA) -> Experiment:
@@ -207,7 +207,7 @@ def draw_along(axes: Any, scenario: dict[str, Any], quick: bool, index: int) -> 
     every = int(LATE / ETA / (QUICK_TIMES if quick else TIMES))
     steps = np.arange(every, int(LATE / ETA) + 1, every)
     run = descent(scenario, int(LATE / ETA), LATE)
-    found, wanted = exact_at(run, steps), exact_at(flow(scenario), ETA * steps)
+    found, wanted = exact_at(run, steps), exact_at(flow(scenario, LATE), ETA * steps)
     axes.plot(ETA * steps, gap(found, wanted), color=f"C{index}", ls=LINES[index], lw=THICK)
     axes.plot(ETA * steps, turned(run, found, wanted), color=f"C{index}", ls=LINES[index], lw=THIN)
 
