@@ -42,8 +42,9 @@ def draw_figures(names: list[str], out: Path | None, *, quick: bool) -> None:
     width = max(len(recipe.kind) for recipe in chosen)
     pool = ThreadPoolExecutor(WORKERS)
     try:
-        ahead = [recipe.ahead(pool, quick) for recipe in chosen]
-        for done, (recipe, draw) in enumerate(zip(chosen, ahead, strict=True), 1):
+        ahead = [(recipe, recipe.ahead(pool, quick)) for recipe in chosen]
+        ahead.sort(key=lambda pair: pair[0].waits)
+        for done, (recipe, draw) in enumerate(ahead, 1):
             with console.status(f"{recipe.kind} ({done}/{len(chosen)})"):
                 for suffix, content in files(recipe, quick, draw).items():
                     with atomic_file(folder / (recipe.kind + suffix), "--out") as file:

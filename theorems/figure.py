@@ -20,6 +20,7 @@ class Recipe(ABC):
     title: ClassVar[str]
     caption: ClassVar[str]
     size: ClassVar[tuple[float, float]] = (9.0, 6.6)  # inches
+    waits: ClassVar[bool] = False  # drawn after the others, beside which its curves are computed
 
     @classmethod
     @abstractmethod

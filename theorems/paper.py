@@ -98,6 +98,7 @@ ACCURACY_AND_DIRECTIONS = (
 class PaperFigure(Recipe):
     """A figure of the paper; one curve, ``whole``, is simulated from end to end, the others at their beginning."""
 
+    waits: ClassVar[bool] = True
     columns: ClassVar[int] = 3
     panels: ClassVar[tuple[Panel, ...]] = ()
     whole: ClassVar[int | None] = None
