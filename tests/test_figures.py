@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from dynamics.errors import InputError
 from dynamics.experiment import Experiment, load
 from dynamics.precision import exact
+from dynamics.preparation import prepare
 from dynamics.state import State
 from theorems import drawing
 from theorems.cli import app
@@ -66,6 +67,18 @@ def test_the_limit_of_the_contrasts_is_where_the_state_ends_at_the_critical_stre
     np.testing.assert_allclose(
         columns["log_ratio"][-1], np.log(np.linalg.norm(features) / np.linalg.norm(prototypes)), atol=SETTLED
     )
+
+
+def test_the_limit_of_the_contrasts_is_made_in_float64():
+    """Corollary 5 at equal decays, s = 1: Hbar~ = Wbar = (h~0 + W0)P/2."""
+    experiment = small(scenario={"lambda_h": 0.03, "lambda_w": 0.03}, method={"ratio": 1.0})
+    _, start = prepare(experiment)
+    reduced = np.sqrt(3) * start.features.reshape(5, 3, -1).mean(axis=1)
+    wanted = (reduced + start.prototypes) / 2
+    wanted -= wanted.mean(axis=0)
+    features, prototypes = contrast_limit(experiment)
+    np.testing.assert_allclose(prototypes, wanted, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(features, np.repeat(wanted, 3, axis=0) / np.sqrt(3), rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("lift", [-300.0, 20.0])

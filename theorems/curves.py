@@ -1,11 +1,11 @@
 r"""Curves of a figure: what the panels of the paper show and the metrics do not hold, along exact and simulated runs.
 
 Dictionary: |H|, |W| are Frobenius norms; Hbar and Wbar are the parts of the state's limit for gamma < 2/(C-2), whatever
-gamma is (Corollaries 3 and 5): with u = (sigma1, s l1 + w2) and v = (s sigma1, s l1 + w2),
+gamma is (Corollaries 3 and 5): with F = h~/sqrt s and (sin, cos) the growing axis of S(sigma1) in (F, W),
 
-    (Hbar~, Wbar) = v (sigma1 h~0 + (s l1 + w2) W0)P / (u . v),   Hbar = Hbar~ (x) 1_N'/sqrt N,
+    (Fbar, Wbar) = (sin, cos) (sin F0 + cos W0)P,   Hbar = sqrt s Fbar (x) 1_N'/sqrt N.
 
-where w2 is the larger eigenvalue of S(sigma1). In the spherical and anchored cases only the metrics and norms are used.
+In the spherical and anchored cases only the metrics and norms are used.
 """
 
 from typing import Any
@@ -16,10 +16,13 @@ import numpy as np
 from jax.tree_util import Partial
 
 from dynamics.experiment import Experiment
+from dynamics.metrics.distance import chord
 from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.simulation import simulate
 from dynamics.state import State
+from theorems.modes import axes
+from theorems.snapshot import centre
 from theorems.solution import solve
 
 Columns = dict[str, np.ndarray]
@@ -50,8 +53,8 @@ def measured(limit: tuple[Any, Any], log_scale: Any, state: State) -> dict[str, 
     return {
         "log_features": jnp.log(jnp.linalg.norm(h)) + log_scale,
         "log_prototypes": jnp.log(jnp.linalg.norm(w)) + log_scale,
-        "features_distance": _angle(h, limit[0]),
-        "prototypes_distance": _angle(w, limit[1]),
+        "features_distance": chord(h, limit[0], 1),
+        "prototypes_distance": chord(w, limit[1], 1),
         "prototypes_gap": jnp.linalg.norm(w * jnp.exp(log_scale - lift) - limit[1] * jnp.exp(-lift)) * jnp.exp(lift),
     }
 
@@ -71,20 +74,13 @@ def contrast_limit(experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
     per_class = n // classes
     numbers, s = experiment.scenario.numbers(), experiment.method.ratio
     sigma = (1 + float(problem.gamma)) / (classes * np.sqrt(per_class))
-    decay_h, decay_w = s * numbers["lambda_h"], numbers["lambda_w"]
-    top = (-(decay_h + decay_w) + np.sqrt((decay_h - decay_w) ** 2 + 4 * s * sigma**2)) / 2
-    means = np.asarray(start.features).reshape(classes, per_class, -1).sum(axis=1) / np.sqrt(per_class)
-    part = sigma * means + (decay_h + top) * np.asarray(start.prototypes)
-    part = (part - part.mean(axis=0)) / (s * sigma**2 + (decay_h + top) ** 2)
-    features = np.repeat(s * sigma * part / np.sqrt(per_class), per_class, axis=0)
-    return features, (decay_h + top) * part
-
-
-def _angle(x: Any, toward: Any) -> Any:
-    """Return |x/|x| - y/|y||, without subtracting the two."""
-    unit = toward / jnp.linalg.norm(toward)
-    along = jnp.vdot(unit, x)
-    return 2 * jnp.sin(jnp.arctan2(jnp.linalg.norm(x - along * unit), along) / 2)
+    axis = axes(sigma, s, numbers["lambda_h"], numbers["lambda_w"])
+    with exact():
+        means = np.asarray(problem.class_means(start.features))
+    reduced = np.sqrt(per_class / s) * means
+    part = centre(axis.sin * reduced + axis.cos * np.asarray(start.prototypes))
+    features = np.repeat(axis.sin * np.sqrt(s / per_class) * part, per_class, axis=0)
+    return features, axis.cos * part
 
 
 def _with_norms(columns: Columns) -> Columns:

@@ -1,6 +1,7 @@
 """`dynamics-sim figures`: each figure as PNG and SVG, and the TOML that made it beside them."""
 
 import io
+import json
 import re
 import tempfile
 import textwrap
@@ -18,12 +19,11 @@ from rich.markup import escape
 from dynamics.errors import must
 from dynamics.experiment import Experiment
 from dynamics.precision import self_test
-from theorems.figure import Recipe, choose_recipes
+from theorems.figure import WORKERS, Recipe, choose_recipes
 from theorems.output import atomic_file
 from theorems.style import STYLE
 
 FOLDER = Path("figures")
-WORKERS = 2  # computing beside the one that draws
 LETTERS_PER_INCH = 16  # of a caption
 RESOLUTION = 120  # dots per inch of a PNG
 
@@ -59,7 +59,7 @@ def draw_figures(names: list[str], out: Path | None, *, quick: bool) -> None:
 def files(recipe: type[Recipe], quick: bool, draw: Callable[[Figure], None]) -> dict[str, bytes]:
     """Return a figure's files by suffix."""
     figure = _laid_out(recipe, draw)
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE):  # again, since colours wait until a figure is saved
         # Without the version and the date equal figures give equal files.
         return {
             ".png": _saved(figure, format="png", dpi=RESOLUTION, metadata={"Software": None}),
@@ -68,12 +68,8 @@ def files(recipe: type[Recipe], quick: bool, draw: Callable[[Figure], None]) -> 
         }
 
 
-def drawn(recipe: type[Recipe], quick: bool = False) -> Figure:
-    """Return a figure with its title above and its caption below. Save it in the style, too: colours wait for that."""
-    return _laid_out(recipe, lambda figure: recipe.draw(figure, quick))
-
-
 def _laid_out(recipe: type[Recipe], draw: Callable[[Figure], None]) -> Figure:
+    """Return a figure with its title above and its caption below."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=recipe.size, layout="constrained")
         draw(figure)
@@ -117,7 +113,7 @@ def _changes(first: Experiment, other: Experiment) -> str:
 
 
 def _toml(value: Any) -> str:
-    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _quoted(option: str) -> str:

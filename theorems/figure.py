@@ -11,6 +11,7 @@ from dynamics.experiment import Experiment
 from dynamics.families import members
 
 FAMILY = "theorems.figures"
+WORKERS = 2  # threads that compute what is drawn later
 
 
 class Recipe(ABC):

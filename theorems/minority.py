@@ -10,14 +10,14 @@ sigma win. Two classes of the same largest size, below gamma = 2/(C - 2): the wi
 other class has a part; all others vanish against it at the pace of the second sigma, whatever their size is.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
+from dynamics.precision import exact
 from dynamics.preparation import prepare
-from dynamics.state import State
+from theorems.snapshot import centre
 
 TIE = 1e-9  # relative difference below which two growths are one
 ABSENT = 1e-12  # a share below this is the rounding of a class that the winning modes do not hold
@@ -44,14 +44,15 @@ def collapse(experiment: Experiment) -> Collapse:
     weight = np.sqrt(problem.sizes)
     operator = (problem.alpha * np.eye(classes) + problem.beta) * weight * problem.weights / problem.samples
     left, sigma, right = np.linalg.svd(operator)
-    means = np.asarray(problem.class_means(start.features))
+    with exact():
+        means = np.asarray(problem.class_means(start.features))
     grown = (left.T @ start.prototypes + right @ (weight[:, None] * means / root)) / 2
     growth = _growth(experiment, root * sigma)
     winners = growth >= (1 - TIE) * growth.max()
     behind = np.max(growth[~winners], initial=-np.inf)
     second = ~winners & (growth >= (1 - TIE) * behind)
     vectors = left, right.T / weight[:, None]
-    first, rest = ([_centred(one[:, part] @ grown[part]) for one in vectors] for part in (winners, second))
+    first, rest = ([centre(one[:, part] @ grown[part]) for one in vectors] for part in (winners, second))
     shares = [_rows(x) / np.linalg.norm(x) for x in first]
     vanishes = shares[0] < ABSENT
     heights = [_rows(y) / np.linalg.norm(x) for x, y in zip(first, rest, strict=True)]
@@ -59,28 +60,10 @@ def collapse(experiment: Experiment) -> Collapse:
     return Collapse(float(growth.max() - behind), vanishes, *constants)
 
 
-def measured(labels: Any, log_scale: Any, state: State) -> dict[str, Any]:
-    """Return ``share`` (C,), each class's part |y_c|/|Y|, and ``accuracy`` of an exact state: see `exact_curves`.
-
-    For jit. One scale for the whole state does here, as long as no share is near the rounding of float64.
-    """
-    y = state.prototypes - jnp.mean(state.prototypes, axis=0)
-    logits = state.features @ y.T + (state.biases - jnp.mean(state.biases)) * jnp.exp(-2 * log_scale)
-    right = jnp.argmax(logits, axis=1) == labels
-    return {
-        "share": jnp.linalg.norm(y, axis=1) / jnp.linalg.norm(y),
-        "accuracy": jnp.sum(right, dtype=jnp.float64) / len(labels),
-    }
-
-
 def _growth(experiment: Experiment, exponents: np.ndarray) -> np.ndarray:
     """Return the e-folds per zeta of scalar modes with these exponents."""
     method, ends = experiment.method, np.array([0.0, experiment.method.horizon])
     return method.growth(exponents, ends)[0][-1] / method.zeta(ends)[-1]
-
-
-def _centred(rows: Any) -> np.ndarray:
-    return rows - rows.mean(axis=0)
 
 
 def _rows(rows: np.ndarray) -> np.ndarray:

@@ -10,12 +10,11 @@ from matplotlib.ticker import MaxNLocator
 
 from dynamics.experiment import Experiment
 from theorems.curves import Columns, exact_columns, simulated_columns, steps
-from theorems.figure import Recipe
+from theorems.figure import WORKERS, Recipe
 from theorems.style import GREY, LINES, MARKERS
 
 PRINTED = 0.005  # the gamma of the curves that Figures 5 to 8 print as those of 1/(C-1)
 FLOOR = 1e-13  # of a distance between two directions, each rounded
-WORKERS = 2  # curves computed at once
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,11 @@ SAVED_OF_ALL = 251  # times at which a simulation that goes the whole way is sav
 
 @dataclass(frozen=True)
 class Zoom:
-    """An inset: the time from which it begins, its place in the panel (x, y, width, height), the curve left out."""
+    """An inset: the time from which it begins, its place in the panel (x, y, width, height), the curves left out."""
 
     since: float
     place: tuple[float, float, float, float]
-    without: int | None = None
+    without: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Panel:
     ``group`` says which of the recipe's sets of experiments it shows, without the curves numbered in ``without``, and
     ``printed`` that the last set, in grey, is what the paper shows. ``factor`` is what the column is multiplied by.
     ``guide`` draws a dashed horizontal line, and nothing below ``floor`` is drawn. ``zoom`` insets the last part of the
-    time axis for all curves but the one named. ``legend`` None leaves it to the other panels.
+    time axis. ``legend`` None leaves it to the other panels.
     """
 
     title: str
@@ -151,7 +150,7 @@ def paper(quick: bool, **tables: dict[str, Any]) -> Experiment:
     """Return an experiment in the paper's setting of Appendix C.1: C = 100, N = 10, p = 512, 50 000 steps of descent.
 
     The paper does not say how large the random prototypes are. Its Figures 4 and 7(e) start at |W| = 14.1, so an entry
-    has the deviation 1/16 = sqrt(2/p), and with it Figure 1(a) ends at -2.6e54 as printed.
+    has the deviation 1/16 = sqrt(2/p), and with it Figure 1(a) ends at -2.8e54, at -2.5e54 in print.
     """
     base: dict[str, dict[str, Any]] = {
         "problem": {"features": 64 if quick else 512},
@@ -222,7 +221,7 @@ def _draw_zoom(axes: Any, panel: Panel, zoom: Zoom, curves: list[Curve]) -> None
         inset.set_yscale("log")
     seen = []
     for index, curve in enumerate(curves):
-        if index != zoom.without:
+        if index not in zoom.without:
             _draw_curve(inset, panel, curve, index)
             seen.append(panel.values(curve.exact[1])[curve.exact[0] >= zoom.since])
     low, high = min(one.min() for one in seen), max(one.max() for one in seen)

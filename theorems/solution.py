@@ -25,18 +25,20 @@ UNRESOLVED = "at some times float64 holds no more than rounding of some features
 Measure = Callable[[Any, State], dict[str, Any]]
 
 
-def solve(experiment: Experiment, *, measure: Measure | None = None) -> Trajectory:
+def solve(experiment: Experiment, *, times: Any = None, measure: Measure | None = None) -> Trajectory:
     """Return the exact solution: every metric at every saved time, and the final state, right at any horizon.
 
-    What ``measure(log_scale, state)`` finds at these times joins the metrics: see `exact_curves`.
+    ``times`` (steps or t, ascending) are instead of the saved ones. What ``measure(log_scale, state)`` finds at them,
+    rows sorted by class, joins the metrics; it is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may
+    differ without a new compilation.
 
     Raises:
-        InputError: an experiment that cannot be prepared.
+        InputError: an experiment that cannot be prepared, or times outside it, which no rates are known for.
         LookupError: no closed form covers it.
     """
     began = time.perf_counter()
+    times = experiment.times() if times is None else _within(experiment, times)
     problem, start = prepare(experiment)
-    times = experiment.times()
     with exact():
         form = find(experiment).of(experiment, problem, start)
         ticks = form.ticks(experiment, problem, times)
@@ -69,11 +71,11 @@ def exact_states(experiment: Experiment, times: np.ndarray) -> list[tuple[float,
     Raises:
         InputError: times outside the experiment, which no rates are known for.
     """
-    _within(experiment, times)
+    times = _within(experiment, times)
     problem, start = prepare(experiment)
     with exact():
         form = find(experiment).of(experiment, problem, start)
-        ticks = form.ticks(experiment, problem, np.asarray(times))
+        ticks = form.ticks(experiment, problem, times)
         found = []
         for i in range(len(times)):
             log_scale, state = jax.device_get(form.state(problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
@@ -81,27 +83,13 @@ def exact_states(experiment: Experiment, times: np.ndarray) -> list[tuple[float,
     return found
 
 
-def exact_curves(experiment: Experiment, times: np.ndarray, measure: Measure) -> dict[str, np.ndarray]:
-    """Return what ``measure(log_scale, state)`` finds at the given times (steps or t, ascending), rows sorted by class.
-
-    It is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may differ without a new compilation.
-
-    Raises:
-        InputError: times outside the experiment, which no rates are known for.
-    """
-    _within(experiment, times)
-    problem, start = prepare(experiment)
-    with exact():
-        form = find(experiment).of(experiment, problem, start)
-        return jax.device_get(_measured(measure, form, problem, form.ticks(experiment, problem, np.asarray(times))))
-
-
-def _within(experiment: Experiment, times: np.ndarray) -> None:
+def _within(experiment: Experiment, times: Any) -> np.ndarray:
     method, times = experiment.method, np.asarray(times)
     wrong = times[~((times >= 0) & (times <= method.horizon))]
     if wrong.size:
         span = f"lie between 0 and the experiment's {method.length}, {method.horizon:g}"
         raise must("times", span, float(wrong.flat[0]), f"Set method.{method.length} higher.")
+    return times
 
 
 @jax.jit

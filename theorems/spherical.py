@@ -17,6 +17,13 @@ from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why
 from theorems.snapshot import Features, Snapshot, centre, log_norm, whole
 
 
+def angles(rows: Any, targets: Any) -> np.ndarray:
+    """Return the angle between each row and its target, (n, p) both; it keeps its digits near 0 and near pi."""
+    unit = targets / np.linalg.norm(targets, axis=1, keepdims=True)
+    along = np.sum(rows * unit, axis=1)
+    return np.arctan2(np.linalg.norm(rows - along[:, None] * unit, axis=1), along)
+
+
 class Plane(NamedTuple):
     """The coordinates of every sample in its plane, (n,) each: x along its target, y across."""
 

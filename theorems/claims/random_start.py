@@ -34,6 +34,7 @@ from theorems import balls
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, enclosed, enclosed_at_most, measured, symbolic
 from theorems.instance import Instance, class_major, label_operator
+from theorems.random_limit import sampled, surely
 from theorems.verdict import Evidence, Strength, Verdict
 
 C, F = sympy.symbols("C p", positive=True)  # classes and features
@@ -258,17 +259,9 @@ def draw_accuracy(figure: Any) -> None:
     """Draw the share of random starts whose limit classifies all samples rightly, beside the bound."""
     rng, draws, axes = np.random.default_rng(0), 4000, figure.subplots()
     for classes, marker, colour in ((3, "o", "#0072B2"), (5, "s", "#D55E00"), (10, "^", "#009E73")):
-        sizes, bounds, shares = (2, 4, 8, 12, 16, 24, 32), [], []
-        for p in sizes:
-            with ctx.workprec(BITS):
-                argument = arb(classes - 2) / (2 * (classes - 1))
-                mean = classes * (classes - 1) / 2 * float(argument.beta_lower(p / 2, 0.5, regularized=True))
-            x = rng.standard_normal((draws, p, classes))
-            x -= x.mean(axis=2, keepdims=True)
-            logits = np.swapaxes(x, 1, 2) @ x
-            shares.append(np.mean(np.all(np.argmax(logits, axis=1) == np.arange(classes), axis=1)))
-            bounds.append(max(1 - mean, 0.0))
-        axes.plot(sizes, bounds, "-", color=colour)
+        sizes = np.array([2, 4, 8, 12, 16, 24, 32])
+        shares = [np.mean(sampled(rng, classes, p, draws).wrong == 0) for p in sizes]
+        axes.plot(sizes, surely(classes, sizes), "-", color=colour)
         axes.plot(sizes, shares, marker, color=colour, label=f"C = {classes}")
     axes.set(
         xlabel="features p", ylabel="P(accuracy 1)", title=f"Random starts: {draws} draws (marks), lower bound (lines)"

@@ -22,14 +22,14 @@ class Figure1(PaperFigure):
     columns: ClassVar[int] = 2
     whole: ClassVar[int | None] = 3
     panels: ClassVar[tuple[Panel, ...]] = (
-        Panel("(a) train loss", "loss", "loss", legend="lower left", zoom=Zoom(48_000, (0.42, 0.3, 0.42, 0.42), 3)),
+        Panel("(a) train loss", "loss", "loss", legend="lower left", zoom=Zoom(48_000, (0.42, 0.3, 0.42, 0.42), (3,))),
         Panel("(b) train accuracy", "accuracy", "accuracy", legend="center"),
         Panel(
             "(c) distance to the limit direction", r"$|\hat Z(k) - \hat{\bar Z}|$", "distance_zbar", True,
             legend="lower left", guide=(2**0.5, r"$\sqrt{2}$"),
         ),
         Panel(
-            "(d) norm", "$|Z(k)|$", "norm", True, legend="upper left", zoom=Zoom(48_000, (0.55, 0.28, 0.42, 0.3), 3)
+            "(d) norm", "$|Z(k)|$", "norm", True, legend="upper left", zoom=Zoom(48_000, (0.55, 0.28, 0.42, 0.3), (3,))
         ),
     )  # fmt: skip
 

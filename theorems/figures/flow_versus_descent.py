@@ -25,6 +25,7 @@ from dynamics.simulation import simulate
 from dynamics.state import State
 from theorems.figure import Recipe
 from theorems.solution import exact_states
+from theorems.spherical import angles
 from theorems.style import LINES, MARKERS
 
 SCENARIOS: dict[str, dict[str, Any]] = {
@@ -113,18 +114,12 @@ def _spherical(experiment: Experiment) -> float:
     (_, state), *_ = exact_states(experiment, np.array([zeta]))
     with exact():
         target = np.asarray(problem.push(start.prototypes))
-    before, after = (_angles(np.asarray(one.features), target) for one in (start, state))
+    before, after = (angles(np.asarray(one.features), target) for one in (start, state))
     radius = np.linalg.norm(start.features, axis=1)
     k = experiment.method.ratio * np.linalg.norm(target, axis=1) * radius ** (nu - 2)
     waiting = (1 - nu) * np.log(np.sin(before) / np.sin(after)) - (2 - nu) * k * zeta * np.cos(before)
     turn, growth = k / 2 * np.sin(after) * waiting, k / 2 * (np.cos(after) - np.cos(before))
     return float(np.linalg.norm(radius * np.hypot(turn, growth)) / np.linalg.norm(radius))
-
-
-def _angles(rows: np.ndarray, toward: np.ndarray) -> np.ndarray:
-    unit = toward / np.linalg.norm(toward, axis=1, keepdims=True)
-    along = np.sum(rows * unit, axis=1)
-    return np.arctan2(np.linalg.norm(rows - along[:, None] * unit, axis=1), along)
 
 
 def gaps(scenario: dict[str, Any], doublings: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,14 +5,13 @@ from typing import Any, ClassVar
 
 import matplotlib as mpl
 import numpy as np
-from jax.tree_util import Partial
 
 from dynamics.experiment import Experiment
 from dynamics.simulation import simulate
 from dynamics.trajectory import Trajectory
 from theorems.figure import Recipe
-from theorems.minority import collapse, measured
-from theorems.solution import exact_curves
+from theorems.minority import collapse
+from theorems.solution import solve
 from theorems.style import BLUE, GREY, ORANGE
 
 SIZES = [100, 100, 56, 32, 18, 10, 6, 3, 2, 1]  # two heads, then a geometric tail
@@ -65,25 +64,24 @@ class MinorityCollapse(Recipe):
         runs, others = cls.experiments(quick)
         points = 60 if quick else 200
         times = np.union1d(np.linspace(0, END, points).astype(int), np.geomspace(1, END, points).astype(int))
-        labels = np.repeat(np.arange(CLASSES), SIZES)
         with ThreadPoolExecutor(1) as pool:  # both compile for longer than they run
             waiting = pool.submit(lambda: [[simulate(one) for one in group.values()] for group in (runs, others)])
-            exact = [exact_curves(one, times, Partial(measured, labels)) for one in runs.values()]
+            exact = [solve(one, times=times) for one in runs.values()]
         simulated, slopes = waiting.result()
-        _shares(plain, times, exact[0], simulated[0])
-        _shares(weighted, times, exact[1], simulated[1])
+        _shares(plain, exact[0], simulated[0])
+        _shares(weighted, exact[1], simulated[1])
         _predict(plain, runs[PLAIN])
         _key(weighted)
-        for name, columns, found, look in zip(runs, exact, simulated, LOOKS, strict=True):
-            _accuracy(accuracy, name, (times, columns["accuracy"]), found, look)
+        for name, *both, look in zip(runs, exact, simulated, LOOKS, strict=True):
+            _accuracy(accuracy, name, *both, look)
         _limit(accuracy)
         _rates(rates, slopes)
 
 
-def _shares(axes: Any, times: np.ndarray, exact: dict[str, np.ndarray], simulated: Trajectory) -> None:
+def _shares(axes: Any, exact: Trajectory, simulated: Trajectory) -> None:
     few = slice(None, None, len(simulated.times) // 8)
     for c, tint in reversed(list(enumerate(_tints()))):
-        axes.semilogy(times, exact["share"][:, c], color=tint, lw=1.8)
+        axes.semilogy(exact.zeta, exact.classes["share_prototypes"][:, c], color=tint, lw=1.8)
         shares = simulated.classes["share_prototypes"][few, c]
         axes.semilogy(simulated.zeta[few], shares, "o", color=tint, ms=3.5, mfc="white")
     axes.set(xlabel=r"$\zeta$", ylabel=r"share of a prototype, $|y_c|/|Y|$", ylim=(LOWEST, 2), xlim=(0, END))
@@ -112,10 +110,10 @@ def _key(axes: Any) -> None:
     axes.set_title(f"(b) {WEIGHTED}: none does")
 
 
-def _accuracy(axes: Any, name: str, exact: tuple[Any, Any], simulated: Trajectory, look: dict[str, Any]) -> None:
+def _accuracy(axes: Any, name: str, exact: Trajectory, simulated: Trajectory, look: dict[str, Any]) -> None:
     """Draw one run's accuracy; markers at the saved times 1, 2, 4, ..."""
     few = 2 ** np.arange(int(np.log2(len(simulated.times) - 1)) + 1)
-    axes.semilogx(*exact, label=name, **{**look, "marker": ""})
+    axes.semilogx(exact.zeta, exact.metrics["accuracy"], label=name, **{**look, "marker": ""})
     axes.semilogx(simulated.zeta[few], simulated.metrics["accuracy"][few], **{**look, "ls": ""}, ms=4.5, mfc="white")
 
 

@@ -23,9 +23,9 @@ from dynamics.experiment import Experiment
 from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.simulation import simulate
-from dynamics.state import State
 from theorems.closed_form import find
 from theorems.figure import Recipe
+from theorems.spherical import angles
 from theorems.style import BLUE, GREEN, GREY, LINES, MARKERS, ORANGE, RED
 
 RESCALED = {"none": r"$\eta$", "norm": r"$\eta\,|h|$", "norm-squared": r"$\eta\,|h|^2$"}
@@ -73,14 +73,8 @@ class Turning:
         """Return (times, theta) of a simulation at ``points`` times, theta (times, n), from the features alone."""
         rows: list[np.ndarray] = []
         experiment = Experiment.from_dict(self.experiment.to_dict() | {"output": {"points": points}})
-        found = simulate(experiment, watch=lambda state: rows.append(self._angles(state)))
+        found = simulate(experiment, watch=lambda state: rows.append(angles(np.asarray(state.features), self.targets)))
         return found.times, np.array(rows)
-
-    def _angles(self, state: State) -> np.ndarray:
-        features = np.asarray(state.features)
-        unit = self.targets / np.linalg.norm(self.targets, axis=1, keepdims=True)
-        along = np.sum(features * unit, axis=1)
-        return np.arctan2(np.linalg.norm(features - along[:, None] * unit, axis=1), along)
 
     def kappa(self, radius: np.ndarray) -> np.ndarray:
         r"""Return kappa = eta_1 |g| r^(nu-2) of every feature; of a flow, where eta = 1, it is the rate k."""
