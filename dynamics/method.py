@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple, Self
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, SerializeAsAny, model_validator
 
 from dynamics.errors import InputError, nearest
 from dynamics.families import choose, members
-from dynamics.precision import exact
+from dynamics.precision import exact, namespace
 from dynamics.schedule import Numbers, Schedule, descent_rates
 from dynamics.table import Table
 
@@ -23,6 +26,34 @@ class Point(NamedTuple):
     state: Any
     twin: Any
     error: Any
+
+
+class Timing(eqx.Module):
+    """A method's clock as it crosses jit: its kind and schedule compile, its ``numbers`` do not.
+
+    ``steps`` is the number of steps, 0 for a flow. ``steady`` says that the rate never changes: then what happens by
+    step k has a formula, and no steps are summed.
+    """
+
+    method: "type[Method]" = eqx.field(static=True)
+    schedule: type[Schedule] = eqx.field(static=True)
+    steady: bool = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+    numbers: Numbers
+
+    @property
+    def ends(self) -> Any:
+        """The first time and the last, (2,)."""
+        xp = namespace(self.numbers["horizon"])
+        return xp.stack([xp.zeros(()), self.numbers["horizon"]])
+
+    def zeta(self, times: Any) -> Any:
+        """Return zeta at times (T,)."""
+        return _zeta(self, times)
+
+    def growth(self, exponents: Any, times: Any) -> tuple[Any, Any]:
+        """Return (ln|g|, sign g), (J, T) each, of modes with ``exponents`` (J,): see `Method.growth`."""
+        return _growth(self, exponents, times)
 
 
 class Method(Table):
@@ -51,10 +82,15 @@ class Method(Table):
             "schedule": self.schedule.numbers(),
         }
 
+    def timing(self) -> Timing:
+        """Return this method's clock as it crosses jit."""
+        steady = self.schedule.steady and self.warmup == 0
+        return Timing(type(self), type(self.schedule), steady, getattr(self, "steps", 0), self.numbers())
+
     def rates(self) -> np.ndarray:
         """Return every eta_k of a method that counts steps, shape (steps,)."""
         with exact():
-            return descent_rates(type(self.schedule), self.numbers(), int(self.horizon))
+            return np.asarray(descent_rates(type(self.schedule), self.numbers(), int(self.horizon)))
 
     def times(self, points: int) -> np.ndarray:
         """Return at most ``points`` saved times, both ends included, on this method's clock."""
@@ -62,13 +98,26 @@ class Method(Table):
 
     def zeta(self, times: np.ndarray) -> np.ndarray:
         """Return zeta at the saved times."""
-        raise NotImplementedError
+        with exact():
+            return np.asarray(self.timing().zeta(times))
 
     def growth(self, exponents: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r"""Return (ln|g|, sign g) of modes that obey $z' = w z$ per zeta, each (times, exponents).
 
         Flow: $g = e^{w\zeta}$. Descent: $g = \prod_{j<k}(1 + \eta_j w)$. A dead mode has ln = -inf.
         """
+        with exact():
+            logs, signs = self.timing().growth(exponents, times)
+            return np.asarray(logs).T, np.asarray(signs).T
+
+    @staticmethod
+    def zeta_at(timing: Timing, times: Any) -> Any:
+        """Return zeta at times (T,), for jit."""
+        raise NotImplementedError
+
+    @staticmethod
+    def growth_at(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
+        """Return `growth` as (J, T), modes first, for jit."""
         raise NotImplementedError
 
     def walk(self, scenario: Any, numbers: Numbers, problem: Any, state: Any, times: np.ndarray) -> Iterator["Point"]:
@@ -84,6 +133,16 @@ class Method(Table):
     def _jumps(self) -> Self:
         self.schedule.jumps(self.horizon)
         return self
+
+
+@jax.jit
+def _zeta(timing: Timing, times: Any) -> Any:
+    return timing.method.zeta_at(timing, jnp.asarray(times))
+
+
+@jax.jit
+def _growth(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
+    return timing.method.growth_at(timing, jnp.asarray(exponents), jnp.asarray(times))
 
 
 def schedules() -> dict[str, type[Schedule]]:

@@ -21,6 +21,11 @@ def exact(device: Any = None) -> Generator[None]:
         yield
 
 
+def namespace(array: Any) -> Any:
+    """Return the library whose functions fit an array: jax.numpy for JAX's (and under jit), NumPy for all else."""
+    return jnp if isinstance(array, jax.Array) else np
+
+
 def find_device(kind: str) -> Any:
     """Return the first "cpu" or "gpu" device.
 

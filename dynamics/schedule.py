@@ -23,6 +23,7 @@ class Schedule(Table):
     """
 
     kind: ClassVar[str]
+    steady: ClassVar[bool] = False  # whether the factor is 1 at all times
 
     def numbers(self) -> Numbers:
         """Return the fields as floats, ready to cross jit."""
@@ -66,10 +67,9 @@ def flow_zeta(schedule: type[Schedule], numbers: Numbers, t: Any) -> Any:
     return numbers["eta"] * (jnp.where(warmup > 0, ramped, 0.0) + after)
 
 
-def descent_rates(schedule: type[Schedule], numbers: Numbers, steps: int) -> np.ndarray:
+def descent_rates(schedule: type[Schedule], numbers: Numbers, steps: int) -> Any:
     r"""Return $\eta_k = \eta\min(1, (k+1)/\text{warmup})f(k)$ for $k = 0 \dots$ steps - 1, shape (steps,)."""
-    k = np.arange(steps, dtype=np.float64)
-    warmup = float(numbers["warmup"])
-    ramp = np.minimum(1.0, (k + 1) / warmup) if warmup > 0 else 1.0
-    factor = np.broadcast_to(np.asarray(schedule.multiplier(numbers["schedule"], k, numbers["horizon"])), k.shape)
-    return float(numbers["eta"]) * ramp * factor
+    k = jnp.arange(steps, dtype=jnp.float64)
+    warmup = numbers["warmup"]
+    ramp = jnp.where(warmup > 0, jnp.minimum((k + 1) / jnp.where(warmup > 0, warmup, 1.0), 1.0), 1.0)
+    return numbers["eta"] * ramp * schedule.multiplier(numbers["schedule"], k, numbers["horizon"])

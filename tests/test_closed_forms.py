@@ -111,7 +111,7 @@ def test_the_value_at_time_zero_is_the_start(experiment):
 
 def modal_tick(form, experiment, zeta):
     decay = experiment.scenario.numbers()["lambda_b"]
-    logs = jnp.where(form.gram.norms() > 0, form.exponents * zeta, -jnp.inf)
+    logs = jnp.where(form.present(), form.exponents * zeta, -jnp.inf)
     return modal.Tick(logs, jnp.ones_like(logs), Relaxation(jnp.zeros(()), *relaxed(-decay, zeta)))
 
 
@@ -326,7 +326,7 @@ def test_the_modes_of_any_operator_solve_its_pair(decays, monkeypatch):
     operator = rng.standard_normal((classes, classes)) / 3
     scenario = {"kind": "regularized", "lambda_h": decays[0], "lambda_w": decays[1]}
     experiment = build(scenario, {"kind": "flow", "time": zeta, "eta": 1.0}, Shape((1,) * classes, p))
-    monkeypatch.setattr(modal, "label_modes", lambda problem: modes.matrix_modes(operator))
+    monkeypatch.setattr(modal, "label_modes", lambda *_: modes.matrix_modes(operator))
     _, start = prepare(experiment)
     found = solved(experiment).at([zeta])
     root, (l1, l2) = np.sqrt(RATIO), decays

@@ -1,17 +1,20 @@
 """The base of the exact solutions."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from dynamics.experiment import Experiment
 from dynamics.families import members
+from dynamics.method import Timing
+from dynamics.precision import namespace
 from dynamics.problem import Problem
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.snapshot import Snapshot
+from theorems.snapshot import Frame, Snapshot, metrics
 
 ABSENT = 2.0**-47  # a part of the start below this share of it is its rounding, and is taken as zero: 7e-15
 PRESENT = 1e-12  # a mode that holds less of the start than this carries no limit and no rate
@@ -58,6 +61,18 @@ class ClosedForm(eqx.Module):
     def snapshot(self, problem: Problem, tick: Any) -> Snapshot:
         """Return the split state at one tick."""
 
+    def curves(self, frame: Frame, problem: Problem, ticks: Any, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return metrics by name over all ticks, (T, ...) each, for jit: only what is named is computed.
+
+        Here one time after the other, since a snapshot is large; a form that knows more goes faster.
+        """
+
+        def at(tick: Any) -> dict[str, Any]:
+            found = metrics(frame, self.snapshot(problem, tick))
+            return {name: found[name] for name in names}
+
+        return jax.lax.map(at, ticks) if names else {}
+
     @abstractmethod
     def state(self, problem: Problem, tick: Any) -> tuple[Any, State]:
         """Return (log_scale, State) at one tick: the true arrays are e^log_scale times the stored."""
@@ -88,9 +103,15 @@ def find(experiment: Experiment) -> type[ClosedForm]:
     raise LookupError(f"no exact solution covers {experiment.scenario.kind} with {experiment.method.kind}")
 
 
-def snap(part: np.ndarray, whole: Any) -> np.ndarray:
-    """Return ``part``, or zeros if its norm is no more than the rounding of ``whole``, from which it was computed."""
-    return part if np.linalg.norm(part) > ABSENT * whole else np.zeros_like(part)
+def resolved(lengths: Any, whole: Any) -> Any:
+    """Return whether lengths are more than the rounding of ``whole``, from which they were computed."""
+    return lengths > ABSENT * whole
+
+
+def snap(part: Any, whole: Any) -> Any:
+    """Return ``part``, or zeros if its norm is no more than the rounding of ``whole``: NumPy for NumPy, else JAX."""
+    xp = namespace(part)
+    return xp.where(resolved(xp.linalg.norm(part), whole), part, 0.0)
 
 
 TIE = 1e-9  # exponents closer than this, relative to the largest, grow equally fast
@@ -98,15 +119,27 @@ NOTHING = "every mode is dead: the state is exactly zero after some step"
 OSCILLATES = "a fastest mode changes its sign at every step (the learning rate oscillates): no direction is approached"
 
 
-def leading(experiment: Experiment, exponents: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return which modes grow most over the whole run (NaN exponents never), and why they have no limit, or ""."""
-    method, exists = experiment.method, ~np.isnan(exponents)
-    known = np.where(exists, exponents, 0.0)
-    logs, signs = (part[-1] for part in method.growth(known, np.array([0.0, method.horizon])))
-    logs = np.where(exists, logs, -np.inf)
-    alive = np.isfinite(logs)
-    if not alive.any():
-        return exists, NOTHING
-    fastest = logs >= logs.max() - TIE * np.max(np.abs(logs[alive]))
-    first = method.growth(known, np.array([0.0, min(1.0, method.horizon)]))[1][-1]
-    return fastest, OSCILLATES if np.any(fastest & ((signs < 0) | (first < 0))) else ""
+class Leaders(NamedTuple):
+    """Which modes grow most over the whole run, the ``first`` of them, and whether they have no limit, and why."""
+
+    fastest: Any
+    first: Any
+    dead: Any
+    oscillates: Any
+
+    def why(self) -> str:
+        """Return why there is no limit, or ""."""
+        return NOTHING if self.dead else OSCILLATES if self.oscillates else ""
+
+
+def leading(timing: Timing, exponents: Any, exists: Any) -> Leaders:
+    """Return the leaders among the modes (J,) that exist."""
+    xp = namespace(exponents)
+    logs, signs = (xp.asarray(part)[:, -1] for part in timing.growth(exponents, timing.ends))
+    logs = xp.where(exists, logs, -xp.inf)
+    alive = xp.isfinite(logs)
+    dead = ~xp.any(alive)
+    fastest = logs >= xp.max(logs) - TIE * xp.max(xp.where(alive, abs(logs), 0.0))
+    early = xp.asarray(timing.growth(exponents, xp.minimum(timing.ends, 1.0))[1])[:, -1]
+    turning = xp.any(fastest & ((signs < 0) | (early < 0)))
+    return Leaders(xp.where(dead, exists, fastest), xp.argmax(logs), dead, turning & ~dead)

@@ -22,7 +22,17 @@ from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why, leading, snap
 from theorems.relax import relaxation
-from theorems.snapshot import Features, Snapshot, bias_parts, centre, log_norm, whole
+from theorems.snapshot import (
+    Features,
+    Sizes,
+    Snapshot,
+    bias_parts,
+    centre,
+    log_norm,
+    rows_angle,
+    simplex_angle,
+    whole,
+)
 
 RESOLVED = 2.0**-40  # features, or differences of prototypes, below this share of the largest may be its rounding
 
@@ -123,10 +133,11 @@ class KernelForm(ClosedForm):
         )
         if not np.any(nu > 0):
             return form._with(form.fastest, "T = s G'KG is zero: nothing grows exponentially")
-        fastest, why = leading(experiment, root)
-        if not why and not form._share(fastest) > PRESENT:
+        leaders = leading(experiment.method.timing(), root, np.ones(len(root), dtype=bool))
+        why = leaders.why()
+        if not why and not form._share(leaders.fastest) > PRESENT:
             why = "the start has no part in the fastest-growing modes"
-        return form._with(fastest, why)
+        return form._with(leaders.fastest, why)
 
     def _with(self, fastest: np.ndarray, reason: str) -> Self:
         """Return this form with the modes of L, or the reason why there is none."""
@@ -154,7 +165,7 @@ class KernelForm(ClosedForm):
         log, c, d, e = self.hyperbolic(experiment, tau, times)
         falling, fallen = np.zeros_like(c), np.zeros_like(c)
         for k in np.flatnonzero(self.falls):
-            alone = relaxation(experiment.method, -np.sqrt(tau[k]), times)
+            alone = relaxation(experiment.method.timing(), -np.sqrt(tau[k]), times)
             log[:, k], falling[:, k], fallen[:, k] = alone.log, alone.grown, alone.driven
         zeta = experiment.method.zeta(times)
         return Tick(log, c, d, e, falling, fallen, zeta, (np.ones_like(zeta), zeta))
@@ -195,23 +206,31 @@ class KernelForm(ClosedForm):
             log, _, y, start = self._coefficients(tick, _active(modes))
             parts.append((log, jnp.tensordot(y, modes, 1) + start * of_start))
         (_, means), (log_b, between), (log_r, residuals) = parts
-        return Snapshot(
+        biases = self._biases(problem, tick)
+        bias = jnp.sum(biases, axis=0)
+        sizes = Sizes(
             log_scale=log_scale,
             inner=jnp.sum(state.prototypes * self._pulled(tick).reshape(shape)),
             log_inner=2 * log_scale,
             squares=(jnp.sum(state.features**2), jnp.sum(state.prototypes**2)),
-            biases=self._biases(problem, tick),
+            bias_drive=jnp.sum(bias * problem.bias_drive()),
+            bias_square=jnp.sum(bias**2),
             log_biases=jnp.zeros(()),
+            log_residual=log_norm(residuals) + log_r,
+            log_between=log_norm(between) + log_b,
+            distance=self._distance(state),
+            distance_zbar=jnp.nan,
+            alignment=rows_angle(means, prototypes),
+            simplex=simplex_angle(means),
+        )
+        return Snapshot(
+            sizes=sizes,
+            biases=biases,
             features=Features((), state.features, jnp.full(problem.classes, log_scale)),
             class_parts=(whole(prototypes, log_y),),
             resolved=_resolved(state.features) & _resolved(prototypes[:, None] - prototypes),
             means=means,
             prototypes=prototypes,
-            sine=jnp.nan,
-            log_residual=log_norm(residuals) + log_r,
-            log_between=log_norm(between) + log_b,
-            distance=self._distance(state),
-            distance_zbar=jnp.nan,
         )
 
     def _pulled(self, tick: Tick) -> Any:

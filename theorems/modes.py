@@ -12,14 +12,37 @@ $S = \begin{pmatrix}-s l_1 & \sqrt s\,\sigma\\ \sqrt s\,\sigma & -l_2\end{pmatri
 modes along orthonormal axes at the angle $\vartheta$: no divided difference is needed where the exponents coincide.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from dynamics.precision import namespace
 from dynamics.problem import Problem
 
 SAME = 1e-13  # relative difference below which two d_c are one number that was rounded twice
 UNMIXED = 2.0**-50  # a coupling of classes below this, relative to alpha, is the rounding of alpha and beta
+
+
+class Groups(NamedTuple):
+    """Classes by equal d_c: ``group`` (C,) of each class, ``count`` (G,) classes and ``mass`` (G,) d/n of each group.
+
+    They depend on class sizes and weights, not on gamma.
+    """
+
+    group: Any
+    count: Any
+    mass: Any
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """Return the groups of a problem. Not for jit."""
+        scale = np.sqrt(problem.sizes) * problem.weights / problem.samples
+        order = np.argsort(scale, kind="stable")
+        jumps = np.diff(scale[order]) > SAME * scale[order][1:]
+        group = np.empty(len(scale), dtype=np.int32)
+        group[order] = np.concatenate([[0], np.cumsum(jumps)])
+        count = np.bincount(group).astype(float)
+        return cls(group, count, np.bincount(group, scale) / count)
 
 
 class Modes(NamedTuple):
@@ -31,39 +54,43 @@ class Modes(NamedTuple):
     have exact zeros in it.
     """
 
-    group: np.ndarray
-    count: np.ndarray
-    contrast: np.ndarray
-    sigma: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    shared: np.ndarray
+    group: Any
+    count: Any
+    contrast: Any
+    sigma: Any
+    left: Any
+    right: Any
+    shared: Any
 
     @property
-    def whole_left(self) -> np.ndarray:
+    def whole_left(self) -> Any:
         """The left singular vectors, (G, G)."""
-        return self.left + np.outer(np.sqrt(self.count), self.shared)
+        return self.left + np.sqrt(self.count)[:, None] * self.shared
 
 
-def label_modes(problem: Problem) -> Modes:
-    r"""Return the modes of the label operator of a problem.
+def label_modes(problem: Problem, groups: Groups | None = None) -> Modes:
+    r"""Return the modes of the label operator of a problem; under jit, the ``groups`` must be given.
 
     $B'B = D(\alpha^2 I + \beta(2\alpha + C\beta)11')D/n^2$ is diagonal for gamma = 0 and gamma = 2/(C - 2) (without
     smoothing): then the classes do not mix, and every group is a mode of its own, with exact zeros elsewhere.
     """
-    scale = np.sqrt(problem.sizes) * problem.weights / problem.samples
-    order = np.argsort(scale, kind="stable")
-    jumps = np.diff(scale[order]) > SAME * scale[order][1:]
-    group = np.empty(len(scale), dtype=np.int32)
-    group[order] = np.concatenate([[0], np.cumsum(jumps)])
-    count = np.bincount(group).astype(float)
-    mass = np.bincount(group, scale) / count
+    group, count, mass = Groups.of(problem) if groups is None else groups
+    xp = namespace(problem.gamma)
     alpha, total, eye = problem.alpha, problem.beta * problem.classes, np.eye(len(count))
-    if min(abs(total), abs(2 * alpha + total)) <= UNMIXED * alpha:
-        shared = problem.beta / alpha * np.sqrt(count)
-        return Modes(group, count, alpha * mass, alpha * mass, eye, eye, shared)
-    left, sigma, right = np.linalg.svd((alpha * eye + problem.beta * np.sqrt(np.outer(count, count))) * mass)
-    return Modes(group, count, alpha * mass, sigma, left, right.T, np.zeros(len(count)))
+    left, sigma, right = _svd((alpha * eye + problem.beta * np.sqrt(np.outer(count, count))) * mass)
+    unmixed = xp.minimum(abs(total), abs(2 * alpha + total)) <= UNMIXED * alpha
+    alone = alpha * mass, eye, eye, problem.beta / alpha * np.sqrt(count)
+    mixed = sigma, left, right, np.zeros(len(count))
+    return Modes(group, count, alpha * mass, *(xp.where(unmixed, x, y) for x, y in zip(alone, mixed, strict=True)))
+
+
+def _svd(matrix: Any) -> tuple[Any, Any, Any]:
+    """Return (left, sigma, right), columns the vectors; of a number, without rounding."""
+    xp = namespace(matrix)
+    if len(matrix) == 1:
+        return xp.where(matrix < 0, -1.0, 1.0), abs(matrix[0]), xp.ones_like(matrix)
+    left, sigma, right = xp.linalg.svd(matrix)
+    return left, sigma, right.T
 
 
 def matrix_modes(operator: np.ndarray) -> Modes:
@@ -86,18 +113,20 @@ class Axes(NamedTuple):
     sin: np.ndarray
 
 
-def axes(sigma: Any, ratio: float, lambda_h: float, lambda_w: float) -> Axes:
+def axes(sigma: Any, ratio: Any, lambda_h: Any, lambda_w: Any) -> Axes:
     r"""Return the exponents $w = (-(s l_1+l_2) \pm \sqrt{(s l_1-l_2)^2 + 4 s\sigma^2})/2$ and axes of S(sigma).
 
-    The larger exponent is the product of both, $s(l_1 l_2 - \sigma^2)$, over the smaller: it does not cancel.
+    The larger exponent is the product of both, $s(l_1 l_2 - \sigma^2)$, over the smaller: it does not cancel. NumPy for
+    NumPy's numbers, JAX for its own.
     """
-    decay, root = ratio * lambda_h, np.sqrt(ratio)
-    gap = np.hypot(decay - lambda_w, 2 * root * sigma)
+    xp = namespace(sigma)
+    decay, root = ratio * lambda_h, xp.sqrt(ratio)
+    gap = xp.hypot(decay - lambda_w, 2 * root * sigma)
     fall = -(decay + lambda_w + gap) / 2
-    grow = np.where(fall < 0, ratio * (lambda_h * lambda_w - sigma**2) / np.where(fall < 0, fall, 1.0), 0.0)
+    grow = xp.where(fall < 0, ratio * (lambda_h * lambda_w - sigma**2) / xp.where(fall < 0, fall, 1.0), 0.0)
     # cos and sin of half the angle of (decay - lambda_w, 2 root sigma): the smaller from their product, digits kept.
-    safe = np.where(gap > 0, gap, 1.0)
-    larger = np.sqrt((1 + np.abs(decay - lambda_w) / safe) / 2)
-    smaller = np.where(gap > 0, root * sigma / safe, 0.5) / larger
+    safe = xp.where(gap > 0, gap, 1.0)
+    larger = xp.sqrt((1 + xp.abs(decay - lambda_w) / safe) / 2)
+    smaller = xp.where(gap > 0, root * sigma / safe, 0.5) / larger
     ahead = decay >= lambda_w
-    return Axes(grow, fall, np.where(ahead, larger, smaller), np.where(ahead, smaller, larger))
+    return Axes(grow, fall, xp.where(ahead, larger, smaller), xp.where(ahead, smaller, larger))

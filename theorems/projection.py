@@ -1,33 +1,160 @@
-"""The start seen along the modes: coordinates, inner products, and what tells classes apart."""
+r"""The start seen by groups of classes: all that the coupled pair needs of it, found in one or two passes over H.
 
+Rows are $\sqrt{n_c}\mu_c$ for features and $w_c$ for prototypes. In a group they split into the contrasts (what is left
+once the group's mean is taken away) and one row for the group. What is only measured, and not a state, needs no more
+than inner products; they are kept as coordinates, which lose nothing where two parts almost cancel: two vectors f, w in
+the plane that they span are $f = (f_1, 0)$, $w = (w_1, w_2)$, and the rows of groups are coordinates in their own span.
+Nothing here depends on gamma, on a decay or on a rate.
+"""
+
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from dynamics.precision import namespace
 from dynamics.problem import Problem
 from dynamics.state import State
-from theorems.closed_form import snap
-from theorems.modes import Axes, Modes
-from theorems.snapshot import centre
+from theorems.closed_form import resolved, snap
+from theorems.modes import Axes, Groups, Modes
 
 
-class Coordinates(NamedTuple):
-    r"""The start as (F, W), $F = \tilde h/\sqrt s$: contrasts in groups (C, p), a row a class, and between (G, p)."""
+class Reduced(NamedTuple):
+    r"""A start, reduced. A name's end says of which: ``_h`` of $\sqrt{n_c}\mu_c$, ``_w`` of prototypes.
 
-    f_rows: Any
-    w_rows: Any
-    f_between: Any
-    w_between: Any
+    ``rows`` (C, p) contrasts inside groups; ``group`` (G, p) one row for each; ``residuals`` (n, p), R = H less its
+    class means. As coordinates: ``inside`` (G, 2) the contrasts of each group, ``between`` (G, r) the groups' rows,
+    r = min(p, 2G), ``own`` (C, r + 2) each class's contrast beside the groups' rows. ``residual`` is |R|, ``size`` |H|
+    and |W|. ``simplex_perp`` (3, 3), ``simplex_par`` (3,) hold FF', FW' + WF', WW' of all contrasts across and along
+    the simplex I - 11'/C.
+    """
+
+    rows_h: Any
+    rows_w: Any
+    group_h: Any
+    group_w: Any
     residuals: Any
+    inside_h: Any
+    inside_w: Any
+    between_h: Any
+    between_w: Any
+    own_h: Any
+    own_w: Any
+    residual: Any
+    size_h: Any
+    size_w: Any
+    simplex_perp: Any
+    simplex_par: Any
+
+    @classmethod
+    def of(cls, groups: Groups | Modes, problem: Problem, start: State) -> Self:
+        """Reduce a start. What is no more than rounding of H, or of W, is taken as zero."""
+        xp = namespace(start.features)
+        size_h, size_w = (xp.linalg.norm(part) for part in (start.features, start.prototypes))
+        means = xp.asarray(problem.class_means(start.features))
+        residuals = snap(start.features - means[problem.labels], size_h)
+        rows_h, group_h = _split(groups, problem.sizes[:, None] ** 0.5 * means, size_h)
+        rows_w, group_w = _split(groups, start.prototypes, size_w)
+        basis = xp.linalg.qr(xp.concatenate([group_h, group_w]).T)[0]
+        own = [rows @ basis for rows in (rows_h, rows_w)]
+        planes = plane(*(rows - part @ basis.T for rows, part in zip((rows_h, rows_w), own, strict=True)))
+        return cls(
+            rows_h, rows_w, group_h, group_w, residuals, *_inside(groups, rows_h, rows_w),
+            group_h @ basis, group_w @ basis,
+            *(xp.concatenate([part, rest], axis=1) for part, rest in zip(own, planes, strict=True)),
+            xp.linalg.norm(residuals), size_h, size_w, *_simplex(rows_h, rows_w),
+        )  # fmt: skip
+
+    def scaled(self, features: Any, prototypes: Any) -> Self:
+        """Return the reduction of a start whose H and W are multiplied by numbers."""
+        a, b = features, prototypes
+        weights = namespace(a).stack([a * a, a * b, b * b])
+        return self._replace(
+            **{name: a * getattr(self, name) for name in self._fields if name.endswith("_h")},
+            **{name: b * getattr(self, name) for name in self._fields if name.endswith("_w")},
+            residuals=a * self.residuals, residual=abs(a) * self.residual,
+            size_h=abs(a) * self.size_h, size_w=abs(b) * self.size_w,
+            simplex_perp=self.simplex_perp * weights, simplex_par=self.simplex_par * weights,
+        )  # fmt: skip
+
+
+def plane(f: Any, w: Any) -> tuple[Any, Any]:
+    """Return two vectors, along the last axis, in the plane that they span: (f1, 0) and (w1, w2), f1 and w2 >= 0."""
+    return _plane(f, w, lambda products: products.sum(-1))
+
+
+def _plane(f: Any, w: Any, total: Callable[[Any], Any], spread: Callable[[Any], Any] = lambda x: x) -> tuple[Any, Any]:
+    """Return `plane`; ``total`` sums products of entries, ``spread`` puts a sum back beside what it was made of."""
+    xp = namespace(f)
+    length = xp.sqrt(total(f * f))
+    unit = f / spread(xp.where(length > 0, length, 1.0))[..., None]
+    along = total(w * unit)
+    rest = w - spread(along)[..., None] * unit
+    across = xp.sqrt(total(rest * rest))
+    return xp.stack([length, xp.zeros_like(length)], -1), xp.stack([along, across], -1)
+
+
+def _inside(groups: Groups | Modes, f: Any, w: Any) -> tuple[Any, Any]:
+    """Return `plane` of the contrasts of each group, (G, 2)."""
+    return _plane(f, w, lambda products: _sums(groups, products.sum(1)), lambda sums: sums[groups.group])
+
+
+def _split(groups: Groups | Modes, rows: Any, whole: Any) -> tuple[Any, Any]:
+    """Split class rows (C, p) into contrasts inside groups (C, p) and rows of groups (G, p), rounding taken as zero."""
+    xp, sums = namespace(rows), _sums(groups, rows)
+    contrasts = rows - (sums / groups.count[:, None])[groups.group]
+    lengths = xp.sqrt(_sums(groups, (contrasts**2).sum(1)))
+    kept = resolved(lengths, whole) & (groups.count > 1)
+    return xp.where(kept[groups.group][:, None], contrasts, 0.0), sums / np.sqrt(groups.count)[:, None]
+
+
+def _sums(groups: Groups | Modes, rows: Any) -> Any:
+    """Return the sums of class rows (C, ...) over each group."""
+    return (np.arange(len(groups.count))[:, None] == groups.group).astype(float) @ rows
+
+
+def _simplex(f: Any, w: Any) -> tuple[Any, Any]:
+    """Return FF', FW' + WF', WW' as (coordinates (3, 3) of their parts across, (3,) along) the unit simplex."""
+    xp, classes = namespace(f), len(f)
+    products = xp.stack([f @ f.T, f @ w.T + w @ f.T, w @ w.T])
+    simplex = (np.eye(classes) - 1 / classes) / np.sqrt(classes - 1.0)
+    along = (products * simplex).sum((1, 2))
+    across = products - along[:, None, None] * simplex
+    return xp.linalg.qr(across.reshape(3, -1).T, mode="r"), along
+
+
+class Pairs(NamedTuple):
+    """The start's part in each pair (F v, W u), (J, 2) each, in the plane of the pair: as given, and along the axes."""
+
+    f: Any
+    w: Any
+    grow: Any
+    fall: Any
+
+    @classmethod
+    def of(cls, axis: Axes, f: Any, w: Any) -> Self:
+        """Turn pairs onto their axes; a part along an axis that is only rounding counts as zero."""
+        cos, sin = axis.cos[:, None], axis.sin[:, None]
+        xp = namespace(f)
+        whole = xp.sqrt((f * f + w * w).sum(1))
+        parts = (sin * f + cos * w, cos * f - sin * w)
+        return cls(f, w, *(xp.where(_kept(part, whole), part, 0.0) for part in parts))
+
+    def lengths(self) -> tuple[Any, Any]:
+        """Return the lengths of the growing and the falling parts, (J,) each."""
+        xp = namespace(self.grow)
+        return xp.linalg.norm(self.grow, axis=1), xp.linalg.norm(self.fall, axis=1)
 
 
 class Vectors(NamedTuple):
     """Each class's row of the modes between groups, (C, G), and what tells classes apart in it.
 
     ``left`` + ``shared`` (G,) carries prototypes, ``right`` class means; ``left_centred``, ``means_centred`` and
-    ``between`` are centred for Y, X and the denominator of nc1. They are made outside jit, where a row that is constant
-    gives exact zeros: compiled code may fuse operations and leave 1e-17, which a mode 1e300 times larger would turn
-    into everything.
+    ``between`` are centred for Y, X and the denominator of nc1. ``groups_left``, ``groups_means``, ``groups_between``
+    (G, G) are these in the orthonormal basis of the groups, the last for sqrt(n_c) mu_c.
+
+    A group that is alone has exact zeros in what is centred: rounding would leave 1e-17, which a mode 1e300 times
+    larger would turn into everything.
     """
 
     left: Any
@@ -36,135 +163,67 @@ class Vectors(NamedTuple):
     left_centred: Any
     means_centred: Any
     between: Any
+    groups_left: Any
+    groups_means: Any
+    groups_between: Any
 
     @classmethod
-    def of(cls, modes: Modes, problem: Problem) -> Self:
-        """Return the vectors of a problem."""
-        left, right = ((v / np.sqrt(modes.count)[:, None])[modes.group] for v in (modes.left, modes.right))
-        means = right / np.sqrt(problem.sizes)[:, None]
-        weights = problem.sizes / problem.samples
-        return cls(left, modes.shared, means, centre(left), centre(means), centre(means, weights))
+    def of(cls, modes: Modes, problem: Problem, even: bool) -> Self:
+        """Return the vectors of a problem; ``even`` says that the classes of each group have one size."""
+        group, count, root = modes.group, modes.count, problem.sizes[:, None] ** 0.5
+        size = problem.sizes[np.argmax(np.arange(len(count))[:, None] == group, axis=1)]
+        mean, share = np.sqrt(count / problem.classes), (count * size / problem.samples) ** 0.5
+        means = modes.right / size[:, None] ** 0.5
+        centred = [_without(mean, modes.left), _without(mean, means), _without(share, modes.right)]
+        left, right = ((v / np.sqrt(count)[:, None])[group] for v in (modes.left, modes.right))
+        spread = [(v / np.sqrt(count)[:, None])[group] for v in centred]
+        if even:
+            return cls(left, modes.shared, right / root, spread[0], spread[1], spread[2] / root, *centred)
+        right = right / root
+        between = right - problem.sizes / problem.samples @ right
+        return cls(left, modes.shared, right, spread[0], right - right.mean(0), between, *centred)
 
 
-class Gram(NamedTuple):
-    """Inner products of the start's parts, per sigma (J,).
+def _without(unit: Any, vectors: Any) -> Any:
+    """Return vectors (G, K) less their part along a unit vector (G,)."""
+    return vectors - unit[:, None] * (unit @ vectors)
 
-    Of the parts along the axes: |grow|^2, |fall|^2, <grow, fall>; as given: |F|^2, |W|^2, <F, W>, |F ^ W|; and |R|^2.
+
+class Coordinates(NamedTuple):
+    """The start as (F, W), F = sqrt(n_c) mu_c/sqrt s: contrasts in groups (C, p), and along the modes between (G, p).
+
+    ``f_common``, ``w_common`` (G, r) are the modes between as coordinates in their common span.
     """
 
-    grow: Any
-    fall: Any
-    cross: Any
-    features: Any
-    prototypes: Any
-    mixed: Any
-    wedge: Any
-    residual: Any
-
-    def lifted(self, axis: Axes, ratio: Any) -> "Gram":
-        r"""Return the same for the parts lifted to $(H, W) = (\sqrt s F, W)$, where for s != 1 pairs overlap."""
-        return self._replace(
-            grow=(ratio * axis.sin**2 + axis.cos**2) * self.grow,
-            fall=(ratio * axis.cos**2 + axis.sin**2) * self.fall,
-            cross=(ratio - 1) * axis.sin * axis.cos * self.cross,
-        )
-
-    def product(self, x: Any, y: Any) -> Any:
-        """Return <sum x_j e_j, sum y_j e_j> over the modes' parts e_j; x and y are (2J + 1,)."""
-        j = self.grow.shape[0]
-        a, b, c, d = x[:j], x[j : 2 * j], y[:j], y[j : 2 * j]
-        pairs = (self.grow * a * c + self.fall * b * d + self.cross * (a * d + b * c)).sum()
-        return pairs + self.residual * x[-1] * y[-1]
-
-    def inner(self, ratio: Any, sigma: Any, entries: Any) -> Any:
-        r"""Return $\langle W, HM'\rangle = \sqrt s\sum_j\sigma_j\langle f_j, w_j\rangle$ for entries (ff, fw, ww)."""
-        ff, fw, ww = entries
-        moved = ff * fw * self.features + ww * fw * self.prototypes + (ff * ww + fw**2) * self.mixed
-        return ratio**0.5 * (sigma * moved).sum()
-
-    def squares(self, ratio: Any, entries: Any, residual: Any) -> tuple[Any, Any]:
-        """Return |H|^2 and |W|^2 for propagator entries (ff, fw, ww) and the factor of the residuals."""
-        features, prototypes = self.pair_squares(entries)
-        return ratio * features.sum() + residual**2 * self.residual, prototypes.sum()
-
-    def pair_squares(self, entries: Any) -> tuple[Any, Any]:
-        """Return |f_j|^2 and |w_j|^2 of every pair, (J,) each."""
-        ff, fw, ww = entries
-        return (
-            ff**2 * self.features + fw**2 * self.prototypes + 2 * ff * fw * self.mixed,
-            fw**2 * self.features + ww**2 * self.prototypes + 2 * fw * ww * self.mixed,
-        )
-
-    def norms(self) -> np.ndarray:
-        """Return the norm of each mode's part, (2J + 1,)."""
-        return np.sqrt(np.concatenate([self.grow, self.fall, [self.residual]]))
+    f_rows: Any
+    w_rows: Any
+    f_between: Any
+    w_between: Any
+    f_common: Any
+    w_common: Any
 
 
-def project(modes: Modes, ratio: Any, problem: Problem, start: State) -> Coordinates:
-    """Return the start along the modes. What is no more than rounding of H, or of W, is taken as zero."""
-    root = np.sqrt(ratio)
-    whole_h, whole_w = np.linalg.norm(start.features), np.linalg.norm(start.prototypes)
-    means = np.asarray(problem.class_means(start.features))
-    reduced = np.sqrt(problem.sizes)[:, None] * means / root
-    f_rows, f_between = _split(modes, reduced, modes.right, whole_h / root)
-    w_rows, w_between = _split(modes, start.prototypes, modes.whole_left, whole_w)
-    return Coordinates(f_rows, w_rows, f_between, w_between, snap(start.features - means[problem.labels], whole_h))
+def project(modes: Modes, ratio: Any, start: Reduced) -> tuple[Coordinates, Any, Any]:
+    """Return a start along the modes, and the pairs f, w (2G, 2): contrasts of each group, then modes between them."""
+    xp, root = namespace(start.size_h), ratio**0.5
+    f, f_kept = _turned(modes.right, start.between_h / root, start.size_h / root)
+    w, w_kept = _turned(modes.whole_left, start.between_w, start.size_w)
+    f_between, w_between = modes.right.T @ start.group_h / root, modes.whole_left.T @ start.group_w
+    coordinates = Coordinates(start.rows_h / root, start.rows_w, f_kept * f_between, w_kept * w_between, f, w)
+    inside = start.inside_h / root, start.inside_w
+    return coordinates, *(xp.concatenate(parts) for parts in zip(inside, plane(f, w), strict=True))
 
 
-def _split(modes: Modes, rows: Any, vectors: np.ndarray, whole: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Split class rows (C, p) into contrasts inside the groups (C, p) and coordinates between groups (G, p)."""
-    sums = np.zeros((len(modes.count), rows.shape[1]))
-    np.add.at(sums, modes.group, rows)
-    contrasts = rows - (sums / modes.count[:, None])[modes.group]
-    contrasts = np.where(modes.count[modes.group][:, None] > 1, contrasts, 0.0)
-    between = vectors.T @ (sums / np.sqrt(modes.count)[:, None])
-    for g in range(len(modes.count)):
-        inside = modes.group == g
-        contrasts[inside] = snap(contrasts[inside], whole)
-        between[g] = snap(between[g], whole)
-    return contrasts, between
+def _turned(vectors: Any, rows: Any, whole: Any) -> tuple[Any, Any]:
+    """Return the coordinates of rows along modes, and whether each is more than rounding (G, 1)."""
+    turned = vectors.T @ rows
+    kept = _kept(turned, whole)
+    return namespace(turned).where(kept, turned, 0.0), kept
 
 
-def gram_of(modes: Modes, axis: Axes, start: Coordinates) -> Gram:
-    """Return the inner products of the start's parts; a part along an axis that is only rounding counts as zero."""
-    groups = len(modes.count)
-    blocks = [
-        _pair_gram(start.f_rows[modes.group == g], start.w_rows[modes.group == g], axis, g) for g in range(groups)
-    ]
-    blocks += [_pair_gram(start.f_between[[g]], start.w_between[[g]], axis, groups + g) for g in range(groups)]
-    return Gram(*np.array(blocks).T, float(np.sum(start.residuals**2)))
-
-
-def _pair_gram(f: np.ndarray, w: np.ndarray, axis: Axes, j: int) -> tuple[float, ...]:
-    """Return the seven inner products of one pair."""
-    cos, sin = axis.cos[j], axis.sin[j]
-    whole = np.hypot(np.linalg.norm(f), np.linalg.norm(w))
-    grow, fall = snap(sin * f + cos * w, whole), snap(cos * f - sin * w, whole)
-    ff, fw = np.sum(f * f), np.sum(f * w)
-    rest = w - fw / ff * f if ff > 0 else np.zeros_like(w)
-    wedge = np.sqrt(ff) * np.linalg.norm(rest)
-    return np.sum(grow**2), np.sum(fall**2), np.sum(grow * fall), ff, np.sum(w * w), fw, wedge
-
-
-def limit_rows(modes: Modes, axis: Axes, ratio: Any, start: Coordinates, chosen: np.ndarray) -> np.ndarray:
-    r"""Return the chosen modes' part of the start, (2, C, p): $\sqrt{n_c}$ class means and prototypes."""
-    j = len(axis.cos)
-    up, down, groups = chosen[:j].astype(float), chosen[j : 2 * j].astype(float), len(modes.count)
-    ff, fw = up * axis.sin**2 + down * axis.cos**2, (up - down) * axis.sin * axis.cos
-    ww = up * axis.cos**2 + down * axis.sin**2
-    rows = []
-    for from_f, from_w, vectors in ((ff, fw, modes.right), (fw, ww, modes.whole_left)):
-        inside = from_f[modes.group][:, None] * start.f_rows + from_w[modes.group][:, None] * start.w_rows
-        between = from_f[groups:, None] * start.f_between + from_w[groups:, None] * start.w_between
-        rows.append(inside + (vectors / np.sqrt(modes.count)[:, None])[modes.group] @ between)
-    return np.stack([np.sqrt(ratio) * rows[0], rows[1]])
-
-
-def share(lifted: Gram, chosen: np.ndarray) -> float:
-    """Return the norm of the chosen modes' part of the start over that of the start."""
-    mask, ones = chosen.astype(float), np.ones(len(chosen))
-    whole = lifted.product(ones, ones)
-    return float(np.sqrt(lifted.product(mask, mask) / whole)) if whole > 0 else 0.0
+def _kept(rows: Any, whole: Any) -> Any:
+    """Return whether each row is more than rounding, (rows, 1)."""
+    return resolved(namespace(rows).linalg.norm(rows, axis=1), whole)[:, None]
 
 
 def existing(modes: Modes, samples: int) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
+import jax
+import jax.numpy as jnp
 
-from dynamics.method import Method
+from dynamics.method import Timing
 
 SMALL = 0.5  # |ln g| below which (g - 1)/w is taken through expm1
 
@@ -17,16 +18,15 @@ class Relaxation(NamedTuple):
     driven: Any
 
 
-def relaxation(method: Method, w: float, times: np.ndarray) -> Relaxation:
+@jax.jit
+def relaxation(timing: Timing, w: Any, times: Any) -> Relaxation:
     r"""Return $g$ and $(g-1)/w$ at the saved times, at the common scale e^log, log = max(ln|g|, 0).
 
     Flow: $g = e^{w\zeta}$. Descent: $g = \prod(1+\eta_k w)$. At w = 0 the second is zeta.
     """
-    logs, signs = (part[:, 0] for part in method.growth(np.array([w]), times))
-    scale = np.maximum(logs, 0.0)
-    grown = signs * np.exp(logs - scale)
-    if w == 0:
-        return Relaxation(scale, grown, method.zeta(times))
-    gentle = (signs > 0) & (np.abs(logs) < SMALL)
-    change = np.where(gentle, np.expm1(np.where(gentle, logs, 0.0)) * np.exp(-scale), grown - np.exp(-scale))
-    return Relaxation(scale, grown, change / w)
+    logs, signs = (part[0] for part in timing.growth(jnp.asarray(w)[None], times))
+    scale = jnp.maximum(logs, 0.0)
+    grown = signs * jnp.exp(logs - scale)
+    gentle = (signs > 0) & (jnp.abs(logs) < SMALL)
+    change = jnp.where(gentle, jnp.expm1(jnp.where(gentle, logs, 0.0)) * jnp.exp(-scale), grown - jnp.exp(-scale))
+    return Relaxation(scale, grown, jnp.where(w == 0, timing.zeta(times), change / jnp.where(w == 0, 1.0, w)))

@@ -5,6 +5,7 @@ loses the smaller ones after 36 e-folds, and with them every difference between 
 that a metric needs at a scale of its own: the true array is $e^{\log}$ times the stored.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -44,66 +45,113 @@ def whole(rows: Any, log: Any = 0.0) -> Part:
     return Part(rows, jnp.full(len(rows), log), jnp.arange(len(rows)))
 
 
-class Snapshot(NamedTuple):
-    """What the metrics read. Rows are samples or classes, as in `dynamics.state`.
+class Sizes(NamedTuple):
+    """What all metrics but the accuracy and the shares are made of: numbers, or arrays over times.
 
     ``squares`` are |H|^2 e^-2L and |W|^2 e^-2L with L = ``log_scale``; <W, HM'>, of the features that the loss sees, is
-    ``inner`` times e^log_inner; b is the sum of ``biases`` (K, C) times e^log_biases. For the accuracy: the
-    ``features``, and prototypes as the sum of ``class_parts``, up to what all classes share; ``resolved`` says whether
-    float64 holds all of it. ``means``, ``prototypes`` (C, p): X and Y at any scale; ``sine`` the sine of their angle,
-    or NaN for "compute it". ``log_residual``, ``log_between``: ln of the two norms of nc1.
+    ``inner`` times e^log_inner; b.m and |b|^2 are ``bias_drive`` and ``bias_square`` times e^l and e^2l, l =
+    ``log_biases``. ``log_residual``, ``log_between``: ln of the two norms of nc1. ``alignment``: Y/|Y| across and along
+    X; ``simplex``: X'X/|X'X| across and along the unit simplex; None where only the rows of X and Y tell.
     """
 
     log_scale: Any
     inner: Any
     log_inner: Any
     squares: tuple[Any, Any]
-    biases: Any
+    bias_drive: Any
+    bias_square: Any
     log_biases: Any
+    log_residual: Any
+    distance: Any
+    distance_zbar: Any
+    log_between: Any = None
+    alignment: tuple[Any, Any] | None = None
+    simplex: tuple[Any, Any] | None = None
+
+
+class Snapshot(NamedTuple):
+    """What the accuracy and the shares read, beside the ``sizes``. Rows are samples or classes, as in `dynamics.state`.
+
+    For the accuracy: the ``features``, and prototypes as the sum of ``class_parts``, up to what all classes share; b is
+    the sum of ``biases`` (K, C); ``resolved`` says whether float64 holds all of it. ``means``, ``prototypes`` (C, p): X
+    and Y at any scale.
+    """
+
+    sizes: Sizes
+    biases: Any
     features: Features
     class_parts: tuple[Part, ...]
     resolved: Any
     means: Any
     prototypes: Any
-    sine: Any
-    log_residual: Any
-    log_between: Any
-    distance: Any
-    distance_zbar: Any
 
 
 class Frame(NamedTuple):
-    """What does not change with time: labels (n,), decays (l1, l2, lb), m (C,)."""
+    """What does not change with time: labels (n,), decays (l1, l2, lb)."""
 
     labels: Any
     decays: tuple[Any, Any, Any]
-    bias_drive: Any
 
 
 def metrics(frame: Frame, snap: Snapshot) -> dict[str, Any]:
     """Return every metric of a snapshot; a zero denominator gives NaN."""
+    lengths = {"share_prototypes": snap.prototypes, "share_means": snap.means}
     return {
-        **_losses(frame, snap),
-        **_collapse(snap),
-        "log_norm": snap.log_scale + jnp.log(snap.squares[0] + snap.squares[1]) / 2,
+        **measured(frame, snap.sizes),
+        **{name: jnp.linalg.norm(rows, axis=1) / jnp.linalg.norm(rows) for name, rows in lengths.items()},
         "accuracy": jnp.where(snap.resolved, _accuracy(frame, snap), jnp.nan),
-        "distance": snap.distance,
-        "distance_zbar": snap.distance_zbar,
     }
 
 
-def _losses(frame: Frame, snap: Snapshot) -> dict[str, Any]:
+def measured(frame: Frame, sizes: Sizes) -> dict[str, Any]:
+    """Return the metrics that sizes tell, at one time or at many."""
+    found = _losses(frame, sizes)
+    found["log_norm"] = sizes.log_scale + jnp.log(sizes.squares[0] + sizes.squares[1]) / 2
+    found |= {"distance": sizes.distance, "distance_zbar": sizes.distance_zbar}
+    if sizes.log_between is not None:
+        ratio = jnp.exp(2 * (sizes.log_residual - sizes.log_between))
+        found["nc1"] = jnp.where(sizes.log_between > -jnp.inf, ratio, jnp.nan)
+    if sizes.alignment is not None:
+        found |= {"alignment": sizes.alignment[1] / jnp.hypot(*sizes.alignment), "nc3": chord(*sizes.alignment)}
+    if sizes.simplex is not None:
+        found["nc2"] = chord(*sizes.simplex)
+    return found
+
+
+def chord(across: Any, along: Any) -> Any:
+    r"""Return $2\sin(\theta/2)$ of the angle between two directions, one of them (along, across) in units of the other.
+
+    $2\sin^2(\theta/2) = 1 - \cos\theta$ is taken as $a^2/(h(h+b))$ where the cosine b/h is positive: no digit is lost.
+    """
+    length = jnp.hypot(across, along)
+    acute = across * jnp.sqrt(2 / (length * (length + jnp.abs(along))))
+    return jnp.where(along >= 0, acute, jnp.sqrt(2 * (length - along) / length))
+
+
+def rows_angle(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return how much of y lies across and along x, as one vector each, in units of |y|."""
+    x, y = x / jnp.linalg.norm(x), y / jnp.linalg.norm(y)
+    along = jnp.sum(x * y)
+    return jnp.linalg.norm(y - along * x), along
+
+
+def simplex_angle(x: Any) -> tuple[Any, Any]:
+    """Return how much of the rows' Gram matrix lies across and along the simplex I - 11'/C, in units of its norm."""
+    classes = x.shape[0]
+    x = x / jnp.linalg.norm(x)
+    return rows_angle((jnp.eye(classes) - 1 / classes) / jnp.sqrt(classes - 1.0), x @ x.T)
+
+
+def _losses(frame: Frame, sizes: Sizes) -> dict[str, Any]:
     r"""Return $-\langle W, HM'\rangle - b\cdot m$ and its relatives; ln|loss| is finite where the loss overflows."""
-    biases = jnp.sum(snap.biases, axis=0)
-    bias = jnp.sum(biases * frame.bias_drive)
     l1, l2, lb = frame.decays
-    decay = (l1 * snap.squares[0] + l2 * snap.squares[1]) / 2
-    terms = jnp.stack([-snap.inner, -bias, decay, lb / 2 * jnp.sum(biases**2)])
-    logs = jnp.stack([snap.log_inner, snap.log_biases, 2 * snap.log_scale, 2 * snap.log_biases])
-    loss, lift = _sum(terms[:2], logs[:2])
+    decay = (l1 * sizes.squares[0] + l2 * sizes.squares[1]) / 2
+    terms = [-sizes.inner, -sizes.bias_drive, decay, lb / 2 * sizes.bias_square]
+    logs = [sizes.log_inner, sizes.log_biases, 2 * sizes.log_scale, 2 * sizes.log_biases]
+    loss, lift = total(terms[:2], logs[:2])
     return {
         "loss": times_exp(loss, lift),
-        "objective": times_exp(*_sum(terms, logs)),
+        "objective": times_exp(*total(terms, logs)),
         "log_abs_loss": jnp.log(jnp.abs(loss)) + lift,
     }
 
@@ -111,23 +159,6 @@ def _losses(frame: Frame, snap: Snapshot) -> dict[str, Any]:
 def times_exp(value: Any, log: Any) -> Any:
     """Return value e^log with 0 e^inf = 0; in two factors, so that it overflows only where the result does."""
     return jnp.where(value == 0, 0.0, value * jnp.exp(log / 2) * jnp.exp(log / 2))
-
-
-def _collapse(snap: Snapshot) -> dict[str, Any]:
-    x, y = snap.means / jnp.linalg.norm(snap.means), snap.prototypes / jnp.linalg.norm(snap.prototypes)
-    cos = jnp.sum(x * y)
-    sine = jnp.where(jnp.isnan(snap.sine), jnp.linalg.norm(x - cos * y), snap.sine)
-    classes = x.shape[0]
-    gram = x @ x.T
-    simplex = (jnp.eye(classes) - 1 / classes) / jnp.sqrt(classes - 1.0)
-    return {
-        "alignment": cos,
-        "nc1": jnp.where(snap.log_between > -jnp.inf, jnp.exp(2 * (snap.log_residual - snap.log_between)), jnp.nan),
-        "nc2": jnp.linalg.norm(gram / jnp.linalg.norm(gram) - simplex),
-        "nc3": 2 * jnp.sin(jnp.arctan2(sine, cos) / 2),
-        "share_prototypes": jnp.linalg.norm(y, axis=1),
-        "share_means": jnp.linalg.norm(x, axis=1),
-    }
 
 
 class Logits(NamedTuple):
@@ -166,7 +197,7 @@ def _accuracy(frame: Frame, snap: Snapshot) -> Any:
         values = [row.near[frame.labels] + row.far[frame.labels] * row.rest for row in rows]
         logs = [row.log[frame.labels] for row in rows]
         biases = jnp.broadcast_to(snap.biases[:, c, None], (len(snap.biases), samples))
-        return Logit(jnp.stack(values), jnp.stack(logs), biases, jnp.full_like(biases, snap.log_biases))
+        return Logit(jnp.stack(values), jnp.stack(logs), biases, jnp.full_like(biases, snap.sizes.log_biases))
 
     def meet(best: tuple[Logit, Any], c: Any) -> tuple[tuple[Logit, Any], None]:
         new = logit(c), jnp.full(samples, c)
@@ -186,7 +217,7 @@ def _logits(prototypes: Part, features: Features) -> Logits:
         others, other_logs = zip(*map(_unit_rows, features.shared), strict=True)
         cosines = jnp.stack([rows @ other.T for other in others])
         cosines = jnp.where(jnp.abs(cosines) > ORTHOGONAL, cosines, 0.0)
-        near, near_log = _sum(cosines, log[:, None] + jnp.stack(other_logs)[:, None])
+        near, near_log = total(cosines, log[:, None] + jnp.stack(other_logs)[:, None])
     far_log = log[:, None] + features.log_rest
     top = _finite(jnp.maximum(jnp.where(near == 0, -jnp.inf, near_log), far_log))
     near = jnp.where(near == 0, 0.0, near * jnp.exp(near_log - top))
@@ -207,14 +238,14 @@ def _margin(one: Logit, other: Logit) -> Any:
     biases = one.biases - other.biases
     equal = jnp.abs(biases) <= EQUAL * jnp.maximum(jnp.abs(one.biases), jnp.abs(other.biases))
     terms = jnp.concatenate([values, -others, jnp.where(equal, 0.0, biases)])
-    return _sum(terms, jnp.concatenate([one.logs, other.logs, one.log_biases]))[0]
+    return total(terms, jnp.concatenate([one.logs, other.logs, one.log_biases]))[0]
 
 
-def _sum(values: Any, logs: Any) -> tuple[Any, Any]:
+def total(values: Any, logs: Any) -> tuple[Any, Any]:
     """Return (value, log) of the sum of values e^logs over the first axis, at the scale of its largest term."""
-    logs = jnp.where(values == 0, -jnp.inf, logs)
-    top = _finite(jnp.max(logs, axis=0))
-    return jnp.sum(values * jnp.exp(logs - top), axis=0), top
+    logs = [jnp.where(value == 0, -jnp.inf, log) for value, log in zip(values, logs, strict=True)]
+    top = _finite(functools.reduce(jnp.maximum, logs))
+    return sum(value * jnp.exp(log - top) for value, log in zip(values, logs, strict=True)), top
 
 
 def _finite(log: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from dynamics.simulation import unsorted
 from dynamics.state import State, storable
 from dynamics.trajectory import Trajectory
 from theorems.closed_form import ClosedForm, find
-from theorems.snapshot import Frame, metrics
+from theorems.snapshot import Frame
 
 UNRESOLVED = "at some times float64 holds no more than rounding of some features, or of differences of prototypes"
 
@@ -42,7 +43,7 @@ def solve(experiment: Experiment, *, times: Any = None, measure: Measure | None 
     with exact():
         form = find(experiment).of(experiment, problem, start)
         ticks = form.ticks(experiment, problem, times)
-        columns = jax.device_get(_metrics(_frame(experiment, problem), form, problem, ticks))
+        columns = jax.device_get(_metrics((*METRICS, *PER_CLASS), _frame(experiment, problem), form, problem, ticks))
         others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
         last = jax.device_get(form.state(problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
@@ -97,13 +98,12 @@ def _measured(measure: Any, form: ClosedForm, problem: Problem, ticks: Any) -> d
     return jax.lax.map(lambda tick: measure(*form.state(problem, tick)), ticks)
 
 
-@jax.jit
-def _metrics(frame: Frame, form: ClosedForm, problem: Problem, ticks: Any) -> dict[str, Any]:
-    """Return every metric over the ticks, one at a time: a state is large, and only its metrics are kept."""
-    return jax.lax.map(lambda tick: metrics(frame, form.snapshot(problem, tick)), ticks)
+@partial(jax.jit, static_argnums=0)
+def _metrics(names: tuple[str, ...], frame: Frame, form: ClosedForm, problem: Problem, ticks: Any) -> dict[str, Any]:
+    return form.curves(frame, problem, ticks, names)
 
 
 def _frame(experiment: Experiment, problem: Problem) -> Frame:
     numbers = experiment.scenario.numbers()
     decays = (numbers["lambda_h"], numbers["lambda_w"], numbers["lambda_b"])
-    return Frame(problem.labels, decays, problem.bias_drive())
+    return Frame(problem.labels, decays)

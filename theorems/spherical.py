@@ -14,7 +14,7 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why
-from theorems.snapshot import Features, Snapshot, centre, log_norm, whole
+from theorems.snapshot import Features, Sizes, Snapshot, centre, log_norm, rows_angle, simplex_angle, whole
 
 
 def angles(rows: Any, targets: Any) -> np.ndarray:
@@ -94,21 +94,28 @@ class SphericalForm(ClosedForm):
         means = problem.class_means(state.features)
         between = jnp.sqrt(problem.sizes)[:, None] * centre(means, problem.sizes / problem.samples)
         prototypes = centre(self.prototypes)
-        return Snapshot(
+        residual = log_norm(state.features - means[problem.labels])
+        sizes = Sizes(
             log_scale=log_scale,
             inner=jnp.sum(self.lengths * tick.x / radius),
             log_inner=log_scale,
             squares=(jnp.sum(radius**2), jnp.sum(self.prototypes**2)),
-            biases=state.biases[None],
+            bias_drive=jnp.sum(state.biases * problem.bias_drive()),
+            bias_square=jnp.sum(state.biases**2),
             log_biases=log_scale,
+            log_residual=residual,
+            log_between=log_norm(between),
+            distance=jnp.sqrt(jnp.mean(4 * jnp.sin(angle / 2) ** 2)),
+            distance_zbar=jnp.nan,
+            alignment=rows_angle(centre(means), prototypes),
+            simplex=simplex_angle(centre(means)),
+        )
+        return Snapshot(
+            sizes=sizes,
+            biases=state.biases[None],
             features=Features((), state.features / radius[:, None], jnp.zeros(problem.classes)),
             class_parts=(whole(prototypes),),
             resolved=True,
             means=centre(means),
             prototypes=prototypes,
-            sine=jnp.nan,
-            log_residual=log_norm(state.features - means[problem.labels]),
-            log_between=log_norm(between),
-            distance=jnp.sqrt(jnp.mean(4 * jnp.sin(angle / 2) ** 2)),
-            distance_zbar=jnp.nan,
         )

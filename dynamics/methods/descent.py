@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from dynamics.method import Method, Point
+from dynamics.method import Method, Point, Timing
 from dynamics.problem import Problem
 from dynamics.scenario import Interval, Scenario, settle
-from dynamics.schedule import Numbers
+from dynamics.schedule import Numbers, descent_rates
 from dynamics.state import State
 
 INTERRUPTIBLE = 200  # steps of one compiled call: Ctrl-C waits for no more than these
@@ -35,23 +35,29 @@ class Descent(Method):
         """See `Method.times`: whole steps, repeats dropped."""
         return np.unique(np.rint(np.linspace(0, self.steps, points)))
 
-    def zeta(self, times: np.ndarray) -> np.ndarray:
-        """See `Method.zeta`."""
-        return np.concatenate([[0.0], np.cumsum(self.rates())])[times.astype(int)]
+    @staticmethod
+    def zeta_at(timing: Timing, times: Any) -> Any:
+        """See `Method.zeta_at`."""
+        if timing.steady:
+            return timing.numbers["eta"] * times
+        return _sums(_rates(timing))[times.astype(int)]
 
-    def growth(self, exponents: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `Method.growth`: sums of log1p over each saved interval, so that 1 + eta w loses nothing near 1."""
-        rates, steps = self.rates(), times.astype(int)
-        logs = np.zeros((len(times), len(exponents)))
-        signs = np.ones_like(logs)
-        for j, w in enumerate(np.asarray(exponents, dtype=float)):
-            moves = rates * w
-            negative = moves < -1
-            with np.errstate(divide="ignore"):
-                terms = np.where(negative, np.log(np.abs(1 + moves)), np.log1p(np.where(negative, 0.0, moves)))
-            logs[:, j] = cumulative(terms, steps)
-            signs[:, j] = 1 - 2 * (np.concatenate([[0], np.cumsum(negative)])[steps] % 2)
-        return logs, signs
+    @staticmethod
+    def growth_at(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
+        """See `Method.growth_at`: through log1p, so that 1 + eta w loses nothing near 1."""
+        if timing.steady:
+            move = timing.numbers["eta"] * exponents
+            logs = jnp.where(times > 0, times * _log_factor(move)[:, None], 0.0)
+            odd = times.astype(int) % 2 == 1
+            return logs, jnp.where((move < -1)[:, None] & odd, -1.0, 1.0)
+        rates, steps = _rates(timing), times.astype(int)
+
+        def one(exponent: Any) -> tuple[Any, Any]:
+            moves = rates * exponent
+            turns = _sums((moves < -1).astype(int))[steps]
+            return _sums(_log_factor(moves))[steps], 1.0 - 2.0 * (turns % 2)
+
+        return jax.lax.map(one, exponents)  # one at a time: there may be many steps
 
     def walk(
         self, scenario: type[Scenario], numbers: Numbers, problem: Problem, state: State, times: np.ndarray
@@ -91,10 +97,18 @@ def advance(
     return jax.lax.fori_loop(first, last, once, (state, error))
 
 
-def cumulative(terms: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return the sums of ``terms[:k]`` at the ascending steps k, each interval summed pairwise by NumPy."""
-    sums = [np.sum(terms[first:last]) for first, last in itertools.pairwise(steps)]
-    return np.concatenate([[np.sum(terms[: steps[0]])], np.sum(terms[: steps[0]]) + np.cumsum(sums)])
+def _rates(timing: Timing) -> Any:
+    return descent_rates(timing.schedule, timing.numbers, timing.steps)
+
+
+def _log_factor(move: Any) -> Any:
+    """Return ln|1 + move|."""
+    return jnp.where(move < -1, jnp.log(jnp.abs(1 + move)), jnp.log1p(jnp.maximum(move, -1.0)))
+
+
+def _sums(terms: Any) -> Any:
+    """Return the sums of the first 0, 1, ... terms."""
+    return jnp.concatenate([jnp.zeros(1, terms.dtype), jnp.cumsum(terms)])
 
 
 MEMBER = Descent

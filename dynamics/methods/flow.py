@@ -12,8 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from dynamics.errors import must
-from dynamics.method import Method, Point
-from dynamics.precision import exact
+from dynamics.method import Method, Point, Timing
 from dynamics.problem import Problem
 from dynamics.scenario import Interval, Scenario, settle, symmetric_norm
 from dynamics.schedule import Numbers, Schedule, flow_rate, flow_zeta
@@ -43,15 +42,16 @@ class Flow(Method):
         """See `Method.times`: equally spaced."""
         return np.linspace(0.0, self.time, points)
 
-    def zeta(self, times: np.ndarray) -> np.ndarray:
-        """See `Method.zeta`."""
-        with exact():
-            return np.asarray(flow_zeta(type(self.schedule), self.numbers(), jnp.asarray(times)))
+    @staticmethod
+    def zeta_at(timing: Timing, times: Any) -> Any:
+        """See `Method.zeta_at`."""
+        return flow_zeta(timing.schedule, timing.numbers, times)
 
-    def growth(self, exponents: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `Method.growth`."""
-        logs = self.zeta(times)[:, None] * np.asarray(exponents)
-        return logs, np.ones_like(logs)
+    @staticmethod
+    def growth_at(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
+        """See `Method.growth_at`."""
+        logs = exponents[:, None] * timing.zeta(times)
+        return logs, jnp.ones_like(logs)
 
     def walk(
         self, scenario: type[Scenario], numbers: Numbers, problem: Problem, state: State, times: np.ndarray

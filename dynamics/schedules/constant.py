@@ -11,6 +11,7 @@ class Constant(Schedule):
     """The rate stays: f(t) = 1."""
 
     kind: ClassVar[str] = "constant"
+    steady: ClassVar[bool] = True
 
     @staticmethod
     def multiplier(numbers: Numbers, t: Any, horizon: Any) -> Any:

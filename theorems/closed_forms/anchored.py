@@ -5,6 +5,7 @@ $H = g H_0 + s\,d\,WM$ with $g$ the multiplier of the exponent $w = -s l_1$ and 
 
 from typing import Any, ClassVar, NamedTuple, Self
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,7 +16,7 @@ from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, Why, snap
 from theorems.relax import Relaxation, relaxation
-from theorems.snapshot import Features, Snapshot, centre, log_norm, whole
+from theorems.snapshot import Features, Sizes, Snapshot, centre, chord, log_norm, rows_angle, simplex_angle, whole
 
 
 class Parts(NamedTuple):
@@ -62,10 +63,10 @@ class Anchored(ClosedForm):
         parts = Parts(
             np.linalg.norm(snap(start.features - along * unit, whole)), along, target, np.linalg.norm(start.prototypes)
         )
-        reason = ""
+        reason, timing = "", experiment.method.timing()
         if not target > PRESENT * np.linalg.norm(start.prototypes):
             reason = "W M is zero: the prototypes drive no feature"
-        elif relaxation(experiment.method, -ratio * decay_h, np.array([0.0, experiment.method.horizon])).log[-1] > 0:
+        elif relaxation(timing, -ratio * decay_h, timing.ends).log[-1] > 0:
             reason = "the learning rate is above 2/(s lambda_h): the features oscillate and diverge"
         residuals = snap(start.features - means[problem.labels], whole)
         why = Why(distance_zbar=NO_ZBAR) | (Why(distance=reason) if reason else Why())
@@ -73,7 +74,7 @@ class Anchored(ClosedForm):
 
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Relaxation:
         """See `ClosedForm.ticks`."""
-        return relaxation(experiment.method, float(-self.ratio * self.decay_h), times)
+        return jax.device_get(relaxation(experiment.method.timing(), -self.ratio * self.decay_h, times))
 
     def state(self, problem: Problem, tick: Relaxation) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
@@ -89,24 +90,30 @@ class Anchored(ClosedForm):
         parts, driven = self.parts, self.ratio * tick.driven
         along, across = tick.grown * parts.along + driven * parts.target, jnp.abs(tick.grown) * parts.across
         prototypes = centre(self.prototypes)
-        chord = 2 * jnp.sin(jnp.arctan2(across, along) / 2)
-        return Snapshot(
+        drive = problem.bias_drive()
+        sizes = Sizes(
             log_scale=log_scale,
             inner=along * parts.target,
             log_inner=log_scale,
             squares=(along**2 + across**2, (jnp.exp(-log_scale) * parts.prototypes) ** 2),
-            biases=state.biases[None],
+            bias_drive=jnp.sum(self.biases * drive),
+            bias_square=jnp.sum(self.biases**2),
             log_biases=jnp.zeros(()),
+            log_residual=jnp.log(jnp.abs(tick.grown)) + log_norm(self.residuals),
+            log_between=log_norm(between),
+            distance=chord(across, along),
+            distance_zbar=jnp.nan,
+            alignment=rows_angle(centre(means), prototypes),
+            simplex=simplex_angle(centre(means)),
+        )
+        return Snapshot(
+            sizes=sizes,
+            biases=state.biases[None],
             features=Features((), state.features, jnp.full(problem.classes, log_scale)),
             class_parts=(whole(prototypes),),
             resolved=True,
             means=centre(means),
             prototypes=prototypes,
-            sine=jnp.nan,
-            log_residual=jnp.log(jnp.abs(tick.grown)) + log_norm(self.residuals),
-            log_between=log_norm(between),
-            distance=chord,
-            distance_zbar=jnp.nan,
         )
 
     def decay(self, experiment: Experiment, ticks: Relaxation) -> Decay:

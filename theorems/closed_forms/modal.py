@@ -9,27 +9,36 @@ mean mode's two are $E_2^\pm$, the residuals $E_3$; $A = W_0 + \tilde h_0/\sqrt 
 coordinate.
 """
 
+import dataclasses
 from typing import Any, ClassVar, NamedTuple, Self
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
+from dynamics.method import Timing
+from dynamics.precision import namespace
 from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
+from dynamics.schedule import Numbers
 from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, Why, leading
-from theorems.modes import Axes, Modes, axes, label_modes
-from theorems.projection import Coordinates, Gram, Vectors, existing, gram_of, limit_rows, project, share
+from theorems.modes import Axes, Groups, Modes, axes, label_modes
+from theorems.projection import Coordinates, Pairs, Reduced, Vectors, existing, plane, project
 from theorems.relax import Relaxation, relaxation
-from theorems.snapshot import Features, Part, Snapshot, bias_parts, centre, log_norm, times_exp
+from theorems.snapshot import (
+    Features, Frame, Part, Sizes, Snapshot, bias_parts, centre, chord, log_norm, measured, rows_angle, simplex_angle,
+    times_exp,
+)  # fmt: skip
 
-SMALL = 1e-3  # below this a distance is computed from modes, above from arrays: each where it does not cancel
+CLOSE, SERIES = 2.0**-6, 8  # logarithms closer than this: the difference of their exponentials is summed to 8 terms
 
 
 class Tick(NamedTuple):
-    """ln and sign of every multiplier, (2J + 1,): J growing, J falling, the residuals; and the biases' motion."""
+    """ln and sign of every multiplier, (2J + 1, ...): J growing, J falling, the residuals; and the biases' motion."""
 
     logs: Any
     signs: Any
@@ -39,25 +48,27 @@ class Tick(NamedTuple):
 class Modal(ClosedForm):
     """The coupled pair, mode by mode: Theorems 2 and 4, flow and descent.
 
-    J = 2G sigmas: first the contrasts of each group, then the modes between the G groups.
-
-    ``exponents`` (2J + 1,) per zeta; ``fastest`` (2J + 1,) marks the modes of L, whose
-    class part is ``limit`` (2, C, p): sqrt(n_c) class means, prototypes. ``zbar`` (C, p) is the X of Zbar, and
-    ``zbar_grows`` says that it is the growing contrasts' part of the start, as it is for s l1 = l2.
+    J = 2G sigmas: first the contrasts of each group, then the modes between the G groups. ``exponents`` (2J + 1,) per
+    zeta; ``fastest`` (2J + 1,) marks the modes of L, and ``lead`` is one of them. ``even`` says that the classes of a
+    group have one size: then contrasts are contrasts of the class means too, and no metric needs rows.
     """
 
     kind: ClassVar[str] = "modal"
+    even: bool = eqx.field(static=True)
     modes: Modes
     vectors: Vectors
     axis: Axes
     ratio: Any
     exponents: Any
+    reduced: Reduced
     start: Coordinates
+    pairs: Pairs
     biases: Any
-    gram: Gram
+    decay_b: Any
     fastest: Any
-    limit: Any
-    zbar: Any
+    lead: Any
+    has_limit: Any
+    has_zbar: Any
     zbar_grows: Any
 
     @classmethod
@@ -68,40 +79,65 @@ class Modal(ClosedForm):
     @classmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
         """See `ClosedForm.of`."""
-        numbers, ratio = experiment.scenario.numbers(), np.float64(experiment.method.ratio)
-        modes = label_modes(problem)
-        axis = axes(np.concatenate([modes.contrast, modes.sigma]), ratio, numbers["lambda_h"], numbers["lambda_w"])
-        exponents = np.concatenate([axis.grow, axis.fall, [-ratio * numbers["lambda_h"]]])
-        coordinates = project(modes, ratio, problem, start)
-        gram = gram_of(modes, axis, coordinates)
-        fastest, why = _fastest(experiment, problem, modes, exponents, gram.lifted(axis, ratio))
-        reasons = Why(distance=why) if why else Why()
-        zbar = (coordinates.w_rows + coordinates.f_rows) / 2  # balanced: the contrasts are all of (W0 + F0)P
-        whole = np.hypot(np.linalg.norm(start.features), np.linalg.norm(start.prototypes))
-        if not problem.balanced:
+        modes, timing = label_modes(problem), experiment.method.timing()
+        numbers = {**experiment.scenario.numbers(), "ratio": np.float64(experiment.method.ratio)}
+        even = is_even(modes, problem)
+        form = cls.setting(even, modes, problem, Reduced.of(modes, problem, start), start.biases, numbers, timing)
+        reasons = Why()
+        if not form.has_limit:
+            leaders = leading(timing, form.exponents, existing(modes, problem.samples))
+            reasons["distance"] = leaders.why() or "the start has no part in the fastest-growing modes"
+        if not form.balanced:
             reasons["distance_zbar"] = NO_ZBAR
-        elif not np.linalg.norm(zbar) * np.sqrt(1 + ratio) > PRESENT * whole:
+        elif not form.has_zbar:
             reasons["distance_zbar"] = "Zbar is zero: the start has no part in the growing contrasts (E1+)"
+        return dataclasses.replace(form, why=reasons)
+
+    @classmethod
+    def setting(
+        cls, even: bool, modes: Modes, problem: Problem, reduced: Reduced, biases: Any, numbers: Numbers, timing: Timing
+    ) -> Self:
+        """Build the solution of one setting from a reduced start; it can be traced over all numbers."""
+        xp, ratio = namespace(reduced.size_h), numbers["ratio"]
+        axis = axes(xp.concatenate([modes.contrast, modes.sigma]), ratio, numbers["lambda_h"], numbers["lambda_w"])
+        exponents = xp.concatenate([axis.grow, axis.fall, xp.reshape(-ratio * numbers["lambda_h"], (1,))])
+        start, f, w = project(modes, ratio, reduced)
+        pairs = Pairs.of(axis, f, w)
+        leaders = leading(timing, exponents, existing(modes, problem.samples))
+        limit, whole = (
+            _length(lifted(axis, ratio, pairs, reduced.residual, 1.0 * chosen))
+            for chosen in (leaders.fastest, xp.ones(len(exponents), dtype=bool))
+        )
+        zbar = xp.linalg.norm(pairs.f[0] + pairs.w[0]) / 2 * (1 + ratio) ** 0.5
         return cls(
-            why=reasons,
+            why=Why(),
+            even=even,
             modes=modes,
-            vectors=Vectors.of(modes, problem),
+            vectors=Vectors.of(modes, problem, even),
             axis=axis,
             ratio=ratio,
             exponents=exponents,
-            start=coordinates,
-            biases=np.asarray(start.biases),
-            gram=gram,
-            fastest=fastest,
-            limit=limit_rows(modes, axis, ratio, coordinates, fastest),
-            zbar=zbar,
-            zbar_grows=np.asarray(ratio * numbers["lambda_h"] == numbers["lambda_w"]),
+            reduced=reduced,
+            start=start,
+            pairs=pairs,
+            biases=biases,
+            decay_b=numbers["lambda_b"],
+            fastest=leaders.fastest,
+            lead=leaders.first,
+            has_limit=~leaders.dead & ~leaders.oscillates & (limit > PRESENT * whole),
+            has_zbar=zbar > PRESENT * xp.hypot(reduced.size_h, reduced.size_w),
+            zbar_grows=ratio * numbers["lambda_h"] == numbers["lambda_w"],
         )
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all classes have one size and one weight."""
+        return self.even and len(self.modes.count) == 1
 
     def notes(self) -> tuple[str, ...]:
         """See `ClosedForm.notes`: what is no more than rounding of the start, or of gamma, was taken as absent."""
-        exists = existing(self.modes, len(self.start.residuals))
-        absent = int(np.sum(exists & (self.gram.norms() == 0)))
+        exists = existing(self.modes, len(self.reduced.residuals))
+        absent = int(np.sum(exists & ~np.asarray(self.present())))
         notes = []
         if absent:
             notes.append(
@@ -115,59 +151,100 @@ class Modal(ClosedForm):
             )
         return tuple(notes)
 
+    def present(self) -> Any:
+        """Return whether the start has a part in each mode, (2J + 1,)."""
+        return jnp.concatenate([*self.pairs.lengths(), jnp.reshape(self.reduced.residual, (1,))]) > 0
+
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Tick:
         """See `ClosedForm.ticks`."""
-        logs, signs = experiment.method.growth(self.exponents, times)
-        biases = relaxation(experiment.method, -float(experiment.scenario.numbers()["lambda_b"]), times)
-        return Tick(np.where(self.gram.norms() > 0, logs, -np.inf), signs, biases)
+        del problem
+        return jax.tree.map(lambda x: np.asarray(x).T, _moving(self, experiment.method.timing(), times))
+
+    def moving(self, timing: Timing, times: Any) -> Tick:
+        """Return the ticks of all times, modes first."""
+        logs, signs = timing.growth(self.exponents, times)
+        return Tick(
+            jnp.where(self.present()[:, None], logs, -jnp.inf), signs, relaxation(timing, -self.decay_b, times)
+        )
 
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
         log_scale = _top(tick.logs)
         entries, residual = self._entries(tick, log_scale), self._residual(tick, log_scale)
-        features = self._means(problem, entries, self.vectors.right)[problem.labels] + residual * self.start.residuals
+        features = self._means(problem, entries, self.vectors.right)[problem.labels] + residual * self.reduced.residuals
         biases = times_exp(jnp.sum(self._biases(problem, tick), axis=0), tick.biases.log)
-        return log_scale, State(features, self._prototypes(entries, self._whole_left()), biases)
+        return log_scale, State(features, self._prototypes(entries, self.vectors.left + self.vectors.shared), biases)
+
+    def curves(self, frame: Frame, problem: Problem, ticks: Tick, names: tuple[str, ...]) -> dict[str, Any]:
+        """See `ClosedForm.curves`: at all times at once, from inner products; what only rows tell, time by time."""
+        moving = jax.tree.map(jnp.transpose, ticks)
+        found = self.measured(frame, problem, moving)
+        rest = super().curves(frame, problem, ticks, tuple(name for name in names if name not in found))
+        return {name: found[name] for name in names if name in found} | rest
+
+    def measured(self, frame: Frame, problem: Problem, moving: Tick) -> dict[str, Any]:
+        """Return the metrics that need no rows of classes, (T,) each, and the shares (T, C)."""
+        return measured(frame, self.sizes(problem, moving)) | self._shares(problem, moving)
+
+    def sizes(self, problem: Problem, tick: Tick) -> Sizes:
+        """Return `Sizes` at one time, or at many if the last axis of the tick is time."""
+        log_scale = _top(tick.logs)
+        moved, residual = self._moved(self._entries(tick, log_scale)), self._residual(tick, log_scale)
+        (f, w), sigma = moved, jnp.concatenate([self.modes.contrast, self.modes.sigma])
+        log_residual = jnp.log(self.reduced.residual)
+        start, drive = plane(self.biases, problem.bias_drive())
+        bias = jnp.multiply.outer(start, tick.biases.grown) + jnp.multiply.outer(drive, tick.biases.driven)
+        log_between, alignment = self._alignment(problem, tick)
+        return Sizes(
+            log_scale=log_scale,
+            inner=self.ratio**0.5 * jnp.sum(_column(sigma, f[:, 0]) * jnp.sum(f * w, axis=1), axis=0),
+            log_inner=2 * log_scale,
+            squares=(
+                self.ratio * jnp.sum(f * f, axis=(0, 1)) + (residual * self.reduced.residual) ** 2,
+                jnp.sum(w * w, axis=(0, 1)),
+            ),
+            bias_drive=jnp.tensordot(drive, bias, 1),
+            bias_square=jnp.sum(bias * bias, axis=0),
+            log_biases=tick.biases.log,
+            log_residual=tick.logs[-1] + log_residual,
+            distance=jnp.where(self.has_limit, self._distance(tick, self.fastest, self.lead), jnp.nan),
+            distance_zbar=self._distance_zbar(tick, moved, residual),
+            log_between=log_between,
+            alignment=alignment,
+            simplex=self._simplex(tick),
+        )
 
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
         """See `ClosedForm.snapshot`."""
-        log_scale = _top(tick.logs)
-        entries, residual = self._entries(tick, log_scale), self._residual(tick, log_scale)
-        sigma = jnp.concatenate([self.modes.contrast, self.modes.sigma])
-
-        left, right, between = self.vectors.left_centred, self.vectors.means_centred, self.vectors.between
+        left, right = self.vectors.left_centred, self.vectors.means_centred
         y = self._prototypes(self._differing(tick, left)[0], left)
-        x = self._means(problem, self._differing(tick, right)[0], right)
-        b_entries, log_between = self._differing(tick, between)
-        b = self._means(problem, b_entries, between)
-        b = jnp.sqrt(problem.sizes)[:, None] * centre(b, problem.sizes / problem.samples)
-
+        x = centre(self._means(problem, self._differing(tick, right)[0], right))
+        sizes = self.sizes(problem, tick)
+        if not self.even:
+            entries, log = self._differing(tick, self.vectors.between)
+            between = centre(self._means(problem, entries, self.vectors.between), problem.sizes / problem.samples)
+            between = jnp.sqrt(problem.sizes)[:, None] * between
+            sizes = sizes._replace(log_between=log_norm(between) + log, alignment=rows_angle(x, y))
         return Snapshot(
-            log_scale=log_scale,
-            inner=self.gram.inner(self.ratio, sigma, entries),
-            log_inner=2 * log_scale,
-            squares=self.gram.squares(self.ratio, entries, residual),
+            sizes=sizes if self.balanced else sizes._replace(simplex=simplex_angle(x)),
             biases=self._biases(problem, tick),
-            log_biases=tick.biases.log,
             features=self._features(problem, tick),
             class_parts=self._class_parts(tick),
             resolved=True,
-            means=centre(x),
+            means=x,
             prototypes=y,
-            sine=self._sine(problem, tick),
-            log_residual=tick.logs[-1] + jnp.log(self.gram.residual) / 2,
-            log_between=log_norm(b) + log_between,
-            distance=self._distance(problem, tick),
-            distance_zbar=self._distance_zbar(problem, tick),
         )
 
     def decay(self, experiment: Experiment, ticks: Tick) -> Decay:
         """See `ClosedForm.decay`: the gap, per zeta, to the slowest mode of the start outside L."""
         if "distance" in self.why:
             return Decay(None, None, self.why["distance"])
-        lifted = self.gram.lifted(self.axis, self.ratio)
-        shares = lifted.norms() / np.sqrt(lifted.product(np.ones_like(self.exponents), np.ones_like(self.exponents)))
-        logs = np.where(shares > PRESENT, ticks.logs[-1], -np.inf)
+        grow, fall = self.pairs.lengths()
+        cos, sin = self.axis.cos, self.axis.sin
+        lengths = np.sqrt(self.ratio * sin**2 + cos**2) * grow, np.sqrt(self.ratio * cos**2 + sin**2) * fall
+        parts = np.concatenate([*lengths, [self.reduced.residual]])
+        whole = _length(lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, np.ones(len(parts))))
+        logs = np.where(parts > PRESENT * whole, ticks.logs[-1], -np.inf)
         zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]
         slower = logs[~self.fastest]
         if not np.isfinite(slower).any():
@@ -179,34 +256,150 @@ class Modal(ClosedForm):
         return bias_parts(problem, self.biases, tick.biases.grown, tick.biases.driven)
 
     def _entries(self, tick: Tick, scale: Any) -> tuple[Any, Any, Any]:
-        r"""Return the propagator of each pair on (F, W), entries (ff, fw, ww), (J,) each, times $e^{-scale}$.
+        r"""Return the propagator of each pair on (F, W), entries (ff, fw, ww), (J, ...) each, times $e^{-scale}$.
 
         $ff = \sin^2 g_+ + \cos^2 g_-$, $fw = \sin\cos\,(g_+ - g_-)$, $ww = \cos^2 g_+ + \sin^2 g_-$ at the angle of the
         axes: F and W are never mixed, so that each keeps its digits where the other is far larger. An axis along which
         the start has no part takes the multiplier of the other, which makes the propagator exact on what is there. A
         ``scale`` of +inf leaves a pair out.
         """
-        j = self.axis.cos.shape[0]
-        (up, down), (up_sign, down_sign) = (self._other_if_absent(part, j) for part in (tick.logs, tick.signs))
+        (up, down), (up_sign, down_sign) = (self._other_if_absent(part) for part in (tick.logs, tick.signs))
         grown, fallen = up_sign * jnp.exp(up - scale), down_sign * jnp.exp(down - scale)
         gap = jnp.where(up == down, 0.0, up - down)
-        larger = up_sign * jnp.sign(gap) * jnp.exp(jnp.maximum(up, down) - scale)
-        difference = jnp.where(up_sign == down_sign, -larger * jnp.expm1(-jnp.abs(gap)), grown - fallen)
-        cos, sin = self.axis.cos, self.axis.sin
+        difference = jnp.where(up_sign == down_sign, _difference(grown, fallen, gap), grown - fallen)
+        cos, sin = _column(self.axis.cos, up), _column(self.axis.sin, up)
         return sin**2 * grown + cos**2 * fallen, sin * cos * difference, cos**2 * grown + sin**2 * fallen
 
-    def _other_if_absent(self, values: Any, j: int) -> tuple[Any, Any]:
-        """Return the growing and falling values (J,), each replaced by the other where the start lacks its axis."""
+    def _other_if_absent(self, values: Any) -> tuple[Any, Any]:
+        """Return the growing and falling values (J, ...), each the other's where the start lacks its axis."""
+        j = len(self.axis.cos)
         up, down = values[:j], values[j : 2 * j]
-        return jnp.where(self.gram.grow > 0, up, down), jnp.where(self.gram.fall > 0, down, up)
+        has_up, has_down = (_column(length > 0, up) for length in self.pairs.lengths())
+        return jnp.where(has_up, up, down), jnp.where(has_down, down, up)
 
     def _residual(self, tick: Tick, scale: Any) -> Any:
         """Return the multiplier of the within-class residuals, times e^-scale."""
         return tick.signs[-1] * jnp.exp(tick.logs[-1] - scale)
 
-    def _whole_left(self) -> Any:
-        """Return each class's row of the left vectors, (C, G)."""
-        return self.vectors.left + self.vectors.shared
+    # -- from inner products, at one time or many ----------------------------------------------------------------------
+
+    def _moved(self, entries: Any) -> tuple[Any, Any]:
+        """Return (F, W) of every pair, coordinates (J, 2, ...)."""
+        ff, fw, ww = (entry[:, None] for entry in entries)
+        f, w = _column(self.pairs.f, ff), _column(self.pairs.w, ff)
+        return ff * f + fw * w, fw * f + ww * w
+
+    def _distance(self, tick: Tick, chosen: Any, lead: Any) -> Any:
+        r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start, with all digits however small it is.
+
+        Z = k L + Q with k the multiplier of the ``lead``, one of the chosen: Q is small where the distance is.
+        """
+        top = _top(tick.logs)
+        factors = tick.signs * jnp.exp(tick.logs - top)
+        k, gap = factors[lead], jnp.where(tick.logs == tick.logs[lead], 0.0, tick.logs - tick.logs[lead])
+        rest = jnp.where(_column(chosen, factors), _difference(factors, k, gap), factors)
+        size = jnp.max(jnp.abs(rest), axis=0)
+        unit = rest / jnp.where(size > 0, size, 1.0)  # squares of the rest itself may underflow
+        q = self._lifted(unit)
+        limit = self._lifted(1.0 * chosen)
+        length = _length(limit)
+        direction = [_column(part / length, x) for part, x in zip(limit, q, strict=True)]
+        along = sum(jnp.sum(x * y, axis=(0, 1)) for x, y in zip(q, direction, strict=True))
+        across = _length([x - along * y for x, y in zip(q, direction, strict=True)])
+        return chord(size * across, k * length + size * along)
+
+    def _lifted(self, weights: Any) -> tuple[Any, ...]:
+        return lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, weights)
+
+    def _distance_zbar(self, tick: Tick, moved: tuple[Any, Any], residual: Any) -> Any:
+        r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9); it is a mode, and so gets small, if s l1 = l2."""
+        if not self.balanced:
+            return jnp.full_like(residual, jnp.nan)
+        x = (self.pairs.f[0] + self.pairs.w[0]) / 2
+        x = x / (jnp.linalg.norm(x) * jnp.sqrt(1 + self.ratio))
+        root = jnp.sqrt(self.ratio)
+        (f, w), others = (part[0] for part in moved), [part[1:] for part in moved]
+        along = jnp.tensordot(x, self.ratio * f + w, 1)
+        own = root * (f - _column(x, f) * along), w - _column(x, w) * along
+        rest = _length([*(part[None] for part in own), root * others[0], others[1]])
+        far = chord(jnp.hypot(rest, residual * self.reduced.residual), along)
+        near = self._distance(tick, np.arange(len(self.exponents)) == 0, 0)
+        return jnp.where(self.has_zbar, jnp.where(self.zbar_grows, near, far), jnp.nan)
+
+    def _alignment(self, problem: Problem, tick: Tick) -> tuple[Any, Any]:
+        r"""Return (ln of the norm that nc1 divides by, Y across and along X), or None where only the rows tell.
+
+        With one group X and Y are the contrasts of F and W, moved by one 2 x 2 propagator, so
+        $|X \wedge Y| = |g_+ g_-||F_0 \wedge W_0|$: exact down to underflow.
+        """
+        if not self.even:
+            return None, None
+        vectors, sizes = self.vectors, problem.sizes[_first(self.modes.group, len(self.modes.count))]
+        (ff, fw, _), log_x = self._differing(tick, vectors.groups_means)
+        x = self._image(ff, fw, 1 / jnp.sqrt(sizes), vectors.groups_means)
+        (_, fw, ww), log_y = self._differing(tick, vectors.groups_left)
+        y = self._image(fw, ww, jnp.ones_like(sizes), vectors.groups_left)
+        (ff, fw, _), log = self._differing(tick, vectors.groups_between)
+        between = jnp.sqrt(self.ratio) * _norm(self._image(ff, fw, jnp.ones_like(sizes), vectors.groups_between))
+        size_x, size_y = _norm(x), _norm(y)
+        along = jnp.sum(x * y, axis=0) / (size_x * size_y)
+        if self.balanced:
+            (f1, _), (_, w2) = self.pairs.f[0], self.pairs.w[0]
+            rise = tick.logs[0] - log_x + tick.logs[len(self.axis.cos)] - log_y
+            across = jnp.exp(rise) * f1 * w2 / jnp.sqrt(sizes[0]) / (size_x * size_y)
+        else:
+            across = _norm(y / size_y - along * x / size_x)
+        return jnp.log(between) + log, (across, along)
+
+    def _image(self, from_f: Any, from_w: Any, unit: Any, vectors: Any) -> Any:
+        """Return from_f F0 + from_w W0 as coordinates (D, ...): contrasts times ``unit`` (G,), and modes between."""
+        groups, (a, b) = len(self.modes.count), (from_f[:, None], from_w[:, None])
+        f, w = _column(self.pairs.f, a), _column(self.pairs.w, a)
+        inside = _column(unit[:, None], a) * (a[:groups] * f[:groups] + b[:groups] * w[:groups])
+        inside = inside.reshape(-1, *inside.shape[2:])
+        if groups == 1:  # a lone group has no modes between that tell classes apart
+            return inside
+        between = jnp.tensordot(vectors, self._common(from_f, from_w), 1)
+        return jnp.concatenate([inside, between.reshape(-1, *between.shape[2:])])
+
+    def _common(self, from_f: Any, from_w: Any) -> Any:
+        """Return from_f F0 + from_w W0 along the modes between, as coordinates (G, r, ...) in their common span."""
+        a, b = (entry[len(self.modes.count) :, None] for entry in (from_f, from_w))
+        return a * _column(self.start.f_common, a) + b * _column(self.start.w_common, a)
+
+    def _simplex(self, tick: Tick) -> tuple[Any, Any] | None:
+        """Return X'X across and along the simplex: of one group, three fixed matrices tell; else only the rows do."""
+        if not self.balanced:
+            return None
+        (ff, fw, _), _ = self._differing(tick, self.vectors.groups_means)
+        a, b = ff[0] / self.ratio**0.5, fw[0]
+        weights = jnp.stack([a * a, a * b, b * b])
+        along = jnp.tensordot(self.reduced.simplex_par, weights, 1)
+        return _norm(jnp.tensordot(self.reduced.simplex_perp, weights, 1)), along
+
+    def _shares(self, problem: Problem, tick: Tick) -> dict[str, Any]:
+        """Return each class's share of |Y| and of |X|, (..., C)."""
+        if not self.even:
+            return {}
+        root, vectors, found = self.ratio**0.5, self.vectors, {}
+        (_, fw, ww), _ = self._differing(tick, vectors.groups_left)
+        found["share_prototypes"] = self._lengths(fw, ww, jnp.ones_like(problem.sizes), vectors.left_centred)
+        (ff, fw, _), _ = self._differing(tick, vectors.groups_means)
+        found["share_means"] = root * self._lengths(ff, fw, 1 / jnp.sqrt(problem.sizes), vectors.means_centred)
+        return {name: jnp.moveaxis(rows / _norm(rows), 0, -1) for name, rows in found.items()}
+
+    def _lengths(self, from_f: Any, from_w: Any, unit: Any, vectors: Any) -> Any:
+        """Return the lengths (C, ...) of the rows that `_lift` gives, through coordinates."""
+        group, groups = self.modes.group, len(self.modes.count)
+        a, b = from_f[group][:, None] / self.ratio**0.5, from_w[group][:, None]
+        rows = a * _column(self.reduced.own_h, a) + b * _column(self.reduced.own_w, a)
+        rows = _column(unit[:, None], a) * rows
+        if groups > 1:
+            between = jnp.tensordot(vectors, self._common(from_f, from_w), 1)
+            rows = rows.at[:, : between.shape[1]].add(between)
+        return jnp.sqrt(jnp.sum(rows * rows, axis=1))
+
+    # -- rows of classes and samples, at one time ----------------------------------------------------------------------
 
     def _prototypes(self, entries: Any, vectors: Any) -> Any:
         """Return the prototypes (C, p); ``vectors`` (C, G) carry the modes between groups."""
@@ -231,14 +424,14 @@ class Modal(ClosedForm):
 
     def _pair_logs(self, tick: Tick) -> tuple[Any, Any]:
         """Return the larger logarithm of each pair: of the groups' contrasts (G,), of the modes between (G,)."""
-        j = self.axis.cos.shape[0]
+        j = len(self.axis.cos)
         pair = jnp.maximum(tick.logs[:j], tick.logs[j : 2 * j])
         return pair[: j // 2], pair[j // 2 :]
 
     def _differing(self, tick: Tick, vectors: Any) -> tuple[Any, Any]:
         """Return (entries, log): pairs that tell classes apart through ``vectors``, at the largest one's scale."""
         log_group, log_mode = self._pair_logs(tick)
-        active = jnp.any(vectors != 0, axis=0)
+        active = _column(jnp.any(vectors != 0, axis=0), log_mode)
         top = _top(jnp.concatenate([log_group, jnp.where(active, log_mode, -jnp.inf)]))
         scale = jnp.where(jnp.concatenate([jnp.ones_like(active), active]), top, jnp.inf)
         return self._entries(tick, scale), top
@@ -258,7 +451,7 @@ class Modal(ClosedForm):
         inside = root / jnp.sqrt(problem.sizes)[:, None] * inside
         parts = (Part(inside, log_group[self.modes.group], index), Part(root * rows, log, index))
         log_rest = jnp.where(problem.sizes > 1, tick.logs[-1], -jnp.inf)  # one sample is its class's mean
-        return Features(parts, tick.signs[-1] * self.start.residuals, log_rest)
+        return Features(parts, tick.signs[-1] * self.reduced.residuals, log_rest)
 
     def _class_parts(self, tick: Tick) -> tuple[Part, ...]:
         """Return the parts of the prototypes that can differ: contrasts inside groups, modes between groups."""
@@ -270,62 +463,51 @@ class Modal(ClosedForm):
         first = jnp.argmax(group[:, None] == group, axis=1)  # one row for a group: its classes are equal to the bit
         return (contrasts, Part(rows, log, first))[: min(groups, 2)]
 
-    def _sine(self, problem: Problem, tick: Tick) -> Any:
-        r"""Return the sine of the angle between X and Y where both are made of the same two parts, else NaN.
 
-        With equal class sizes X and Y are the contrasts of F and W, moved by one 2 x 2 propagator, so
-        $|X \wedge Y| = |g_+ g_-||F_0 \wedge W_0|$: exact down to underflow.
-        """
-        if len(self.modes.count) > 1:
-            return jnp.full((), jnp.nan)
-        j = self.axis.cos.shape[0]
-        ends = jnp.stack([tick.logs[0], tick.logs[j]])
-        scale = jnp.where(jnp.arange(j) == 0, _top(ends), jnp.inf)
-        x, y = (square[0] for square in self.gram.pair_squares(self._entries(tick, scale)))
-        value = jnp.exp(jnp.sum(ends - _top(ends))) * self.gram.wedge[0] / jnp.sqrt(x * y)
-        return jnp.where(jnp.all(problem.sizes == problem.sizes[0]), value, jnp.nan)
+def is_even(groups: Groups | Modes, problem: Problem) -> bool:
+    """Return whether the classes of each group have one size. Not for jit."""
+    return bool(np.all(problem.sizes == problem.sizes[_first(groups.group, len(groups.count))][groups.group]))
 
-    def _distance(self, problem: Problem, tick: Tick) -> Any:
-        r"""Return $|Z/|Z| - L/|L||$: from the arrays while it is large, from the modes where it is small."""
-        chord = self._chord(problem, tick, self.limit, jnp.where(self.fastest[-1], jnp.sqrt(self.gram.residual), 0.0))
-        return jnp.where(chord > SMALL, chord, self._small_distance(tick, self.fastest))
 
-    def _distance_zbar(self, problem: Problem, tick: Tick) -> Any:
-        r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9); it is a mode, and so gets small, if s l1 = l2."""
-        limit = jnp.stack([jnp.sqrt(self.ratio) * self.zbar, self.zbar])
-        chord = self._chord(problem, tick, limit, 0.0)
-        small = self._small_distance(tick, np.arange(len(self.exponents)) == 0)
-        return jnp.where(self.zbar_grows & (chord <= SMALL), small, chord)
+def _first(group: Any, groups: int) -> Any:
+    """Return the first class of each group, (G,)."""
+    return np.argmax(np.arange(groups)[:, None] == group, axis=1)
 
-    def _chord(self, problem: Problem, tick: Tick, limit: Any, residual_limit: Any) -> Any:
-        r"""Return the chord from Z to a direction given as (\sqrt{n_c} class means, W) (2, C, p) and a share of R."""
-        top = _top(tick.logs)
-        entries, size = self._entries(tick, top), jnp.sqrt(jnp.sum(limit**2) + residual_limit**2)
-        means = self._means(problem, entries, self.vectors.right)
-        z = jnp.stack([jnp.sqrt(problem.sizes)[:, None] * means, self._prototypes(entries, self._whole_left())])
-        residual = self._residual(tick, top) * jnp.sqrt(self.gram.residual)
-        along = (jnp.sum(z * limit) + residual * residual_limit) / size
-        across = jnp.hypot(jnp.linalg.norm(z - along * limit / size), residual - along * residual_limit / size)
-        return 2 * jnp.sin(jnp.arctan2(across, along) / 2)
 
-    def _small_distance(self, tick: Tick, chosen: Any) -> Any:
-        r"""Return the distance to the chosen modes' part of the start, with all digits however small it is.
+def lifted(axis: Axes, ratio: Any, pairs: Pairs, residual: Any, weights: Any) -> tuple[Any, Any, Any]:
+    r"""Return $(\sqrt s F, W, R)$, coordinates, of the sum of all modes' parts times ``weights`` (2J + 1, ...)."""
+    j = len(axis.cos)
+    up, down = weights[:j, None], weights[j : 2 * j, None]
+    cos, sin = (_column(part[:, None], up) for part in (axis.cos, axis.sin))
+    grow, fall = _column(pairs.grow, up) * up, _column(pairs.fall, up) * down
+    return ratio**0.5 * (sin * grow + cos * fall), cos * grow - sin * fall, (residual * weights[-1])[None, None]
 
-        Z = k L + Q with k the multiplier of the leading chosen mode: Q is small where the distance is.
-        """
-        gram = self.gram.lifted(self.axis, self.ratio)
-        top = _top(tick.logs)
-        factors = tick.signs * jnp.exp(tick.logs - top)
-        lead = jnp.argmax(jnp.where(chosen, tick.logs, -jnp.inf))
-        rest = jnp.where(chosen, factors[lead] * jnp.expm1(tick.logs - tick.logs[lead]), factors)
-        limit = jnp.where(chosen, 1.0, 0.0)
-        length = jnp.sqrt(gram.product(limit, limit))
-        along = gram.product(rest, limit) / length
-        size = jnp.max(jnp.abs(rest))
-        unit = rest / jnp.where(size > 0, size, 1.0)  # squares of the rest itself may underflow
-        square = gram.product(unit, unit) - (gram.product(unit, limit) / length) ** 2
-        across = size * jnp.sqrt(jnp.maximum(square, 0.0))
-        return 2 * jnp.sin(jnp.arctan2(across, factors[lead] * length + along) / 2)
+
+def _length(parts: Any) -> Any:
+    """Return the norm of what several arrays (a, b, ...) hold."""
+    return sum((part * part).sum((0, 1)) for part in parts) ** 0.5
+
+
+def _norm(rows: Any) -> Any:
+    return jnp.sqrt(jnp.sum(rows * rows, axis=0))
+
+
+def _column(values: Any, like: Any) -> Any:
+    """Return values with further axes behind, so that they meet an array whose last axis is time."""
+    return values.reshape(values.shape + (1,) * (like.ndim - values.ndim))
+
+
+def _difference(one: Any, other: Any, gap: Any) -> Any:
+    """Return e^a - e^b of numbers of one sign, with ``gap`` = a - b: its digits are kept where they are close."""
+    series = 1.0
+    for k in range(SERIES, 1, -1):
+        series = 1 + gap / k * series
+    return jnp.where(jnp.abs(gap) < CLOSE, other * gap * series, one - other)
+
+
+@jax.jit
+def _moving(form: Modal, timing: Timing, times: Any) -> Tick:
+    return form.moving(timing, times)
 
 
 def _spread(vectors: Any, modes: Any, logs: Any) -> tuple[Any, Any]:
@@ -338,18 +520,8 @@ def _spread(vectors: Any, modes: Any, logs: Any) -> tuple[Any, Any]:
 
 def _top(logs: Any) -> Any:
     """Return the largest logarithm, or 0 where there is none."""
-    top = jnp.max(logs)
+    top = jnp.max(logs, axis=0)
     return jnp.where(jnp.isfinite(top), top, 0.0)
-
-
-def _fastest(
-    experiment: Experiment, problem: Problem, modes: Modes, exponents: np.ndarray, lifted: Gram
-) -> tuple[np.ndarray, str]:
-    """Return the modes that grow most over the run among all that the model has, and why L fails, if it does."""
-    fastest, why = leading(experiment, np.where(existing(modes, problem.samples), exponents, np.nan))
-    if not why and not share(lifted, fastest) > PRESENT:
-        why = "the start has no part in the fastest-growing modes"
-    return fastest, why
 
 
 MEMBER = Modal
