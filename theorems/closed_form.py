@@ -12,6 +12,7 @@ from dynamics.families import members
 from dynamics.method import Timing
 from dynamics.precision import namespace
 from dynamics.problem import Problem
+from dynamics.schedule import Numbers
 from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.snapshot import Frame, Snapshot, metrics
@@ -52,6 +53,28 @@ class ClosedForm(eqx.Module):
     @abstractmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
         """Build the solution from a start (NumPy float64)."""
+
+    @classmethod
+    def keep(cls, problem: Problem, start: State) -> Any:
+        """Reduce a start to what `setting` reads of it, or return None: this form is built anew for every setting."""
+        del problem, start
+
+    @classmethod
+    def setting(cls, kept: Any, problem: Problem, numbers: Numbers, timing: Timing) -> Self:
+        """Build the solution of one setting, for jit: gamma, smoothing, rates and ``numbers`` may all be traced.
+
+        ``numbers`` are those of the scenario, with the ``ratio`` s, and what the kept start is to be multiplied by,
+        ``scale_h`` and ``scale_w``. It can be measured, but has no rows.
+        """
+        raise NotImplementedError
+
+    def moving(self, timing: Timing, times: Any) -> Any:
+        """Return the ticks of times (T,), stacked along their last axis, for jit."""
+        raise NotImplementedError
+
+    def measured(self, frame: Frame, problem: Problem, moving: Any) -> dict[str, Any]:
+        """Return the metrics that need no rows, (T, ...) each, of ticks stacked along their last axis, for jit."""
+        raise NotImplementedError
 
     @abstractmethod
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Any:

@@ -19,14 +19,11 @@ from theorems.closed_form import resolved, snap
 from theorems.modes import Axes, Groups, Modes
 
 
-class Reduced(NamedTuple):
-    r"""A start, reduced. A name's end says of which: ``_h`` of $\sqrt{n_c}\mu_c$, ``_w`` of prototypes.
+class Rows(NamedTuple):
+    r"""A start by rows. ``rows`` (C, p): contrasts inside groups; ``group`` (G, p): one row for each.
 
-    ``rows`` (C, p) contrasts inside groups; ``group`` (G, p) one row for each; ``residuals`` (n, p), R = H less its
-    class means. As coordinates: ``inside`` (G, 2) the contrasts of each group, ``between`` (G, r) the groups' rows,
-    r = min(p, 2G), ``own`` (C, r + 2) each class's contrast beside the groups' rows. ``residual`` is |R|, ``size`` |H|
-    and |W|. ``simplex_perp`` (3, 3), ``simplex_par`` (3,) hold FF', FW' + WF', WW' of all contrasts across and along
-    the simplex I - 11'/C.
+    A name's end says of which: ``_h`` of $\sqrt{n_c}\mu_c$, ``_w`` of prototypes. ``residuals`` (n, p): R, which is H
+    less its class means.
     """
 
     rows_h: Any
@@ -34,6 +31,17 @@ class Reduced(NamedTuple):
     group_h: Any
     group_w: Any
     residuals: Any
+
+
+class Reduced(NamedTuple):
+    r"""A start as coordinates, named as in `Rows`: all that sizes are made of, and small.
+
+    ``inside`` (G, 2) the contrasts of each group, ``between`` (G, r) the groups' rows, r = min(p, 2G), ``own``
+    (C, r + 2) each class's contrast beside the groups' rows. ``residual`` is |R|, ``size`` |H| and |W|.
+    ``simplex_perp`` (3, 3), ``simplex_par`` (3,) hold FF', FW' + WF', WW' of all contrasts across and along the simplex
+    I - 11'/C. ``biases`` (C,).
+    """
+
     inside_h: Any
     inside_w: Any
     between_h: Any
@@ -45,37 +53,38 @@ class Reduced(NamedTuple):
     size_w: Any
     simplex_perp: Any
     simplex_par: Any
-
-    @classmethod
-    def of(cls, groups: Groups | Modes, problem: Problem, start: State) -> Self:
-        """Reduce a start. What is no more than rounding of H, or of W, is taken as zero."""
-        xp = namespace(start.features)
-        size_h, size_w = (xp.linalg.norm(part) for part in (start.features, start.prototypes))
-        means = xp.asarray(problem.class_means(start.features))
-        residuals = snap(start.features - means[problem.labels], size_h)
-        rows_h, group_h = _split(groups, problem.sizes[:, None] ** 0.5 * means, size_h)
-        rows_w, group_w = _split(groups, start.prototypes, size_w)
-        basis = xp.linalg.qr(xp.concatenate([group_h, group_w]).T)[0]
-        own = [rows @ basis for rows in (rows_h, rows_w)]
-        planes = plane(*(rows - part @ basis.T for rows, part in zip((rows_h, rows_w), own, strict=True)))
-        return cls(
-            rows_h, rows_w, group_h, group_w, residuals, *_inside(groups, rows_h, rows_w),
-            group_h @ basis, group_w @ basis,
-            *(xp.concatenate([part, rest], axis=1) for part, rest in zip(own, planes, strict=True)),
-            xp.linalg.norm(residuals), size_h, size_w, *_simplex(rows_h, rows_w),
-        )  # fmt: skip
+    biases: Any
 
     def scaled(self, features: Any, prototypes: Any) -> Self:
         """Return the reduction of a start whose H and W are multiplied by numbers."""
         a, b = features, prototypes
         weights = namespace(a).stack([a * a, a * b, b * b])
         return self._replace(
-            **{name: a * getattr(self, name) for name in self._fields if name.endswith("_h")},
-            **{name: b * getattr(self, name) for name in self._fields if name.endswith("_w")},
-            residuals=a * self.residuals, residual=abs(a) * self.residual,
+            **{name: a * getattr(self, name) for name in ("inside_h", "between_h", "own_h")},
+            **{name: b * getattr(self, name) for name in ("inside_w", "between_w", "own_w")},
             size_h=abs(a) * self.size_h, size_w=abs(b) * self.size_w,
+            residual=abs(a) * self.residual,
             simplex_perp=self.simplex_perp * weights, simplex_par=self.simplex_par * weights,
         )  # fmt: skip
+
+
+def reduce(groups: Groups | Modes, problem: Problem, start: State) -> tuple[Reduced, Rows]:
+    """Reduce a start. What is no more than rounding of H, or of W, is taken as zero."""
+    xp = namespace(start.features)
+    size_h, size_w = (xp.linalg.norm(part) for part in (start.features, start.prototypes))
+    means = xp.asarray(problem.class_means(start.features))
+    residuals = snap(start.features - means[problem.labels], size_h)
+    rows_h, group_h = _split(groups, problem.sizes[:, None] ** 0.5 * means, size_h)
+    rows_w, group_w = _split(groups, start.prototypes, size_w)
+    basis = xp.linalg.qr(xp.concatenate([group_h, group_w]).T)[0]
+    own = [rows @ basis for rows in (rows_h, rows_w)]
+    planes = plane(*(rows - part @ basis.T for rows, part in zip((rows_h, rows_w), own, strict=True)))
+    reduced = Reduced(
+        *_inside(groups, rows_h, rows_w), group_h @ basis, group_w @ basis,
+        *(xp.concatenate([part, rest], axis=1) for part, rest in zip(own, planes, strict=True)),
+        xp.linalg.norm(residuals), size_h, size_w, *_simplex(rows_h, rows_w), start.biases,
+    )  # fmt: skip
+    return reduced, Rows(rows_h, rows_w, group_h, group_w, residuals)
 
 
 def plane(f: Any, w: Any) -> tuple[Any, Any]:
@@ -189,36 +198,44 @@ def _without(unit: Any, vectors: Any) -> Any:
     return vectors - unit[:, None] * (unit @ vectors)
 
 
-class Coordinates(NamedTuple):
-    """The start as (F, W), F = sqrt(n_c) mu_c/sqrt s: contrasts in groups (C, p), and along the modes between (G, p).
+class Between(NamedTuple):
+    """The start's modes between groups, F = sqrt(n_c) mu_c/sqrt s and W, as coordinates (G, r) in their common span."""
 
-    ``f_common``, ``w_common`` (G, r) are the modes between as coordinates in their common span.
-    """
+    f: Any
+    w: Any
+
+
+def project(modes: Modes, ratio: Any, start: Reduced) -> tuple[Between, Any, Any]:
+    """Return a start along the modes, and the pairs f, w (2G, 2): contrasts of each group, then modes between them."""
+    root = ratio**0.5
+    f = _turned(modes.right, start.between_h / root, start.size_h / root)
+    w = _turned(modes.whole_left, start.between_w, start.size_w)
+    inside = start.inside_h / root, start.inside_w
+    return Between(f, w), *(namespace(f).concatenate(parts) for parts in zip(inside, plane(f, w), strict=True))
+
+
+class Coordinates(NamedTuple):
+    """The start as (F, W): contrasts in groups (C, p), along the modes between (G, p), residuals (n, p) of H."""
 
     f_rows: Any
     w_rows: Any
     f_between: Any
     w_between: Any
-    f_common: Any
-    w_common: Any
+    residuals: Any
 
 
-def project(modes: Modes, ratio: Any, start: Reduced) -> tuple[Coordinates, Any, Any]:
-    """Return a start along the modes, and the pairs f, w (2G, 2): contrasts of each group, then modes between them."""
-    xp, root = namespace(start.size_h), ratio**0.5
-    f, f_kept = _turned(modes.right, start.between_h / root, start.size_h / root)
-    w, w_kept = _turned(modes.whole_left, start.between_w, start.size_w)
-    f_between, w_between = modes.right.T @ start.group_h / root, modes.whole_left.T @ start.group_w
-    coordinates = Coordinates(start.rows_h / root, start.rows_w, f_kept * f_between, w_kept * w_between, f, w)
-    inside = start.inside_h / root, start.inside_w
-    return coordinates, *(xp.concatenate(parts) for parts in zip(inside, plane(f, w), strict=True))
+def project_rows(modes: Modes, ratio: Any, between: Between, rows: Rows) -> Coordinates:
+    """Return the rows of a start along the modes; those that are zero in ``between`` are zero."""
+    root = ratio**0.5
+    f, w = modes.right.T @ rows.group_h / root, modes.whole_left.T @ rows.group_w
+    kept = [np.any(part != 0, axis=1, keepdims=True) for part in between]
+    return Coordinates(rows.rows_h / root, rows.rows_w, kept[0] * f, kept[1] * w, rows.residuals)
 
 
-def _turned(vectors: Any, rows: Any, whole: Any) -> tuple[Any, Any]:
-    """Return the coordinates of rows along modes, and whether each is more than rounding (G, 1)."""
+def _turned(vectors: Any, rows: Any, whole: Any) -> Any:
+    """Return the coordinates of rows along modes, (G, r); what is no more than rounding is zero."""
     turned = vectors.T @ rows
-    kept = _kept(turned, whole)
-    return namespace(turned).where(kept, turned, 0.0), kept
+    return namespace(turned).where(_kept(turned, whole), turned, 0.0)
 
 
 def _kept(rows: Any, whole: Any) -> Any:

@@ -27,10 +27,32 @@ from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, Why, leading
 from theorems.modes import Axes, Groups, Modes, axes, label_modes
-from theorems.projection import Coordinates, Pairs, Reduced, Vectors, existing, plane, project
+from theorems.projection import (
+    Between,
+    Coordinates,
+    Pairs,
+    Reduced,
+    Vectors,
+    existing,
+    plane,
+    project,
+    project_rows,
+    reduce,
+)
 from theorems.relax import Relaxation, relaxation
 from theorems.snapshot import (
-    Features, Frame, Part, Sizes, Snapshot, bias_parts, centre, chord, log_norm, measured, rows_angle, simplex_angle,
+    Features,
+    Frame,
+    Part,
+    Sizes,
+    Snapshot,
+    bias_parts,
+    centre,
+    chord,
+    log_norm,
+    measured,
+    rows_angle,
+    simplex_angle,
     times_exp,
 )  # fmt: skip
 
@@ -43,6 +65,14 @@ class Tick(NamedTuple):
     logs: Any
     signs: Any
     biases: Relaxation
+
+
+class Kept(eqx.Module):
+    """A start reduced to what every setting of gamma, decays and rates reads of it."""
+
+    even: bool = eqx.field(static=True)
+    groups: Groups
+    reduced: Reduced
 
 
 class Modal(ClosedForm):
@@ -61,15 +91,15 @@ class Modal(ClosedForm):
     ratio: Any
     exponents: Any
     reduced: Reduced
-    start: Coordinates
+    between: Between
     pairs: Pairs
-    biases: Any
     decay_b: Any
     fastest: Any
     lead: Any
     has_limit: Any
     has_zbar: Any
     zbar_grows: Any
+    start: Coordinates | None = None
 
     @classmethod
     def covers(cls, experiment: Experiment) -> bool:
@@ -80,9 +110,9 @@ class Modal(ClosedForm):
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
         """See `ClosedForm.of`."""
         modes, timing = label_modes(problem), experiment.method.timing()
+        reduced, rows = reduce(modes, problem, start)
         numbers = {**experiment.scenario.numbers(), "ratio": np.float64(experiment.method.ratio)}
-        even = is_even(modes, problem)
-        form = cls.setting(even, modes, problem, Reduced.of(modes, problem, start), start.biases, numbers, timing)
+        form = cls._built(_even(modes, problem), modes, problem, reduced, numbers, timing)
         reasons = Why()
         if not form.has_limit:
             leaders = leading(timing, form.exponents, existing(modes, problem.samples))
@@ -91,21 +121,33 @@ class Modal(ClosedForm):
             reasons["distance_zbar"] = NO_ZBAR
         elif not form.has_zbar:
             reasons["distance_zbar"] = "Zbar is zero: the start has no part in the growing contrasts (E1+)"
-        return dataclasses.replace(form, why=reasons)
+        return dataclasses.replace(form, why=reasons, start=project_rows(modes, form.ratio, form.between, rows))
 
     @classmethod
-    def setting(
-        cls, even: bool, modes: Modes, problem: Problem, reduced: Reduced, biases: Any, numbers: Numbers, timing: Timing
+    def keep(cls, problem: Problem, start: State) -> "Kept":
+        """See `ClosedForm.keep`."""
+        groups = Groups.of(problem)
+        return Kept(_even(groups, problem), groups, _reduced(groups, problem, start))
+
+    @classmethod
+    def setting(cls, kept: "Kept", problem: Problem, numbers: Numbers, timing: Timing) -> Self:
+        """See `ClosedForm.setting`."""
+        reduced = kept.reduced.scaled(numbers["scale_h"], numbers["scale_w"])
+        return cls._built(kept.even, label_modes(problem, kept.groups), problem, reduced, numbers, timing)
+
+    @classmethod
+    def _built(
+        cls, even: bool, modes: Modes, problem: Problem, reduced: Reduced, numbers: Numbers, timing: Timing
     ) -> Self:
-        """Build the solution of one setting from a reduced start; it can be traced over all numbers."""
+        """Build the solution from a reduced start, all but the rows that a state is made of."""
         xp, ratio = namespace(reduced.size_h), numbers["ratio"]
         axis = axes(xp.concatenate([modes.contrast, modes.sigma]), ratio, numbers["lambda_h"], numbers["lambda_w"])
         exponents = xp.concatenate([axis.grow, axis.fall, xp.reshape(-ratio * numbers["lambda_h"], (1,))])
-        start, f, w = project(modes, ratio, reduced)
+        between, f, w = project(modes, ratio, reduced)
         pairs = Pairs.of(axis, f, w)
         leaders = leading(timing, exponents, existing(modes, problem.samples))
         limit, whole = (
-            _length(lifted(axis, ratio, pairs, reduced.residual, 1.0 * chosen))
+            _length(_lifted(axis, ratio, pairs, reduced.residual, 1.0 * chosen))
             for chosen in (leaders.fastest, xp.ones(len(exponents), dtype=bool))
         )
         zbar = xp.linalg.norm(pairs.f[0] + pairs.w[0]) / 2 * (1 + ratio) ** 0.5
@@ -118,9 +160,8 @@ class Modal(ClosedForm):
             ratio=ratio,
             exponents=exponents,
             reduced=reduced,
-            start=start,
+            between=between,
             pairs=pairs,
-            biases=biases,
             decay_b=numbers["lambda_b"],
             fastest=leaders.fastest,
             lead=leaders.first,
@@ -136,7 +177,7 @@ class Modal(ClosedForm):
 
     def notes(self) -> tuple[str, ...]:
         """See `ClosedForm.notes`: what is no more than rounding of the start, or of gamma, was taken as absent."""
-        exists = existing(self.modes, len(self.reduced.residuals))
+        exists = existing(self.modes, len(self.start.residuals))
         absent = int(np.sum(exists & ~np.asarray(self.present())))
         notes = []
         if absent:
@@ -163,15 +204,13 @@ class Modal(ClosedForm):
     def moving(self, timing: Timing, times: Any) -> Tick:
         """Return the ticks of all times, modes first."""
         logs, signs = timing.growth(self.exponents, times)
-        return Tick(
-            jnp.where(self.present()[:, None], logs, -jnp.inf), signs, relaxation(timing, -self.decay_b, times)
-        )
+        return Tick(jnp.where(self.present()[:, None], logs, -jnp.inf), signs, relaxation(timing, -self.decay_b, times))
 
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
         log_scale = _top(tick.logs)
         entries, residual = self._entries(tick, log_scale), self._residual(tick, log_scale)
-        features = self._means(problem, entries, self.vectors.right)[problem.labels] + residual * self.reduced.residuals
+        features = self._means(problem, entries, self.vectors.right)[problem.labels] + residual * self.start.residuals
         biases = times_exp(jnp.sum(self._biases(problem, tick), axis=0), tick.biases.log)
         return log_scale, State(features, self._prototypes(entries, self.vectors.left + self.vectors.shared), biases)
 
@@ -192,7 +231,7 @@ class Modal(ClosedForm):
         moved, residual = self._moved(self._entries(tick, log_scale)), self._residual(tick, log_scale)
         (f, w), sigma = moved, jnp.concatenate([self.modes.contrast, self.modes.sigma])
         log_residual = jnp.log(self.reduced.residual)
-        start, drive = plane(self.biases, problem.bias_drive())
+        start, drive = plane(self.reduced.biases, problem.bias_drive())
         bias = jnp.multiply.outer(start, tick.biases.grown) + jnp.multiply.outer(drive, tick.biases.driven)
         log_between, alignment = self._alignment(problem, tick)
         return Sizes(
@@ -243,7 +282,7 @@ class Modal(ClosedForm):
         cos, sin = self.axis.cos, self.axis.sin
         lengths = np.sqrt(self.ratio * sin**2 + cos**2) * grow, np.sqrt(self.ratio * cos**2 + sin**2) * fall
         parts = np.concatenate([*lengths, [self.reduced.residual]])
-        whole = _length(lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, np.ones(len(parts))))
+        whole = _length(_lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, np.ones(len(parts))))
         logs = np.where(parts > PRESENT * whole, ticks.logs[-1], -np.inf)
         zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]
         slower = logs[~self.fastest]
@@ -253,7 +292,7 @@ class Modal(ClosedForm):
 
     def _biases(self, problem: Problem, tick: Tick) -> Any:
         """Return $b = g b_0 + m (g - 1)/w$, $w = -l_b$, over e^log, as a sum: Theorem 4, with psi integrating eta2."""
-        return bias_parts(problem, self.biases, tick.biases.grown, tick.biases.driven)
+        return bias_parts(problem, self.reduced.biases, tick.biases.grown, tick.biases.driven)
 
     def _entries(self, tick: Tick, scale: Any) -> tuple[Any, Any, Any]:
         r"""Return the propagator of each pair on (F, W), entries (ff, fw, ww), (J, ...) each, times $e^{-scale}$.
@@ -309,7 +348,7 @@ class Modal(ClosedForm):
         return chord(size * across, k * length + size * along)
 
     def _lifted(self, weights: Any) -> tuple[Any, ...]:
-        return lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, weights)
+        return _lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, weights)
 
     def _distance_zbar(self, tick: Tick, moved: tuple[Any, Any], residual: Any) -> Any:
         r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9); it is a mode, and so gets small, if s l1 = l2."""
@@ -365,7 +404,7 @@ class Modal(ClosedForm):
     def _common(self, from_f: Any, from_w: Any) -> Any:
         """Return from_f F0 + from_w W0 along the modes between, as coordinates (G, r, ...) in their common span."""
         a, b = (entry[len(self.modes.count) :, None] for entry in (from_f, from_w))
-        return a * _column(self.start.f_common, a) + b * _column(self.start.w_common, a)
+        return a * _column(self.between.f, a) + b * _column(self.between.w, a)
 
     def _simplex(self, tick: Tick) -> tuple[Any, Any] | None:
         """Return X'X across and along the simplex: of one group, three fixed matrices tell; else only the rows do."""
@@ -451,7 +490,7 @@ class Modal(ClosedForm):
         inside = root / jnp.sqrt(problem.sizes)[:, None] * inside
         parts = (Part(inside, log_group[self.modes.group], index), Part(root * rows, log, index))
         log_rest = jnp.where(problem.sizes > 1, tick.logs[-1], -jnp.inf)  # one sample is its class's mean
-        return Features(parts, tick.signs[-1] * self.reduced.residuals, log_rest)
+        return Features(parts, tick.signs[-1] * self.start.residuals, log_rest)
 
     def _class_parts(self, tick: Tick) -> tuple[Part, ...]:
         """Return the parts of the prototypes that can differ: contrasts inside groups, modes between groups."""
@@ -464,7 +503,7 @@ class Modal(ClosedForm):
         return (contrasts, Part(rows, log, first))[: min(groups, 2)]
 
 
-def is_even(groups: Groups | Modes, problem: Problem) -> bool:
+def _even(groups: Groups | Modes, problem: Problem) -> bool:
     """Return whether the classes of each group have one size. Not for jit."""
     return bool(np.all(problem.sizes == problem.sizes[_first(groups.group, len(groups.count))][groups.group]))
 
@@ -474,7 +513,7 @@ def _first(group: Any, groups: int) -> Any:
     return np.argmax(np.arange(groups)[:, None] == group, axis=1)
 
 
-def lifted(axis: Axes, ratio: Any, pairs: Pairs, residual: Any, weights: Any) -> tuple[Any, Any, Any]:
+def _lifted(axis: Axes, ratio: Any, pairs: Pairs, residual: Any, weights: Any) -> tuple[Any, Any, Any]:
     r"""Return $(\sqrt s F, W, R)$, coordinates, of the sum of all modes' parts times ``weights`` (2J + 1, ...)."""
     j = len(axis.cos)
     up, down = weights[:j, None], weights[j : 2 * j, None]
@@ -503,6 +542,11 @@ def _difference(one: Any, other: Any, gap: Any) -> Any:
     for k in range(SERIES, 1, -1):
         series = 1 + gap / k * series
     return jnp.where(jnp.abs(gap) < CLOSE, other * gap * series, one - other)
+
+
+@jax.jit
+def _reduced(groups: Groups, problem: Problem, start: State) -> Reduced:
+    return reduce(groups, problem, start)[0]
 
 
 @jax.jit
