@@ -617,7 +617,7 @@ PROCESSES = {
     "no TOML": (["run", "broken.toml"], "broken.toml must be a TOML file"),
     "a bad value": (["run", "--set", "method.eta=-1"], "method.eta must be > 0, but is -1"),
     "a place that cannot be written": (["run", *options(TINY), "--out", "broken.toml/sub"], "that can be written"),
-    "a command of later": (["sweep"], "the command must be one of"),
+    "a command of later": (["bench"], "the command must be one of"),
     "a claim that is none": (["verify", "thm99"], "the claim must be one of"),
     "a figure that is none": (["figures", "2"], "the figure must be one of"),
     "a figure into a file": (["figures", "4", "--out", "broken.toml"], "--out must be a folder that can be written"),
