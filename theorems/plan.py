@@ -15,7 +15,7 @@ from theorems.grid import Axis, make_grid
 from theorems.settings import curves
 
 CLOCKS = ("time", "zeta")
-FORMAT = 1
+FORMAT = 1  # of a stored plan and of its chunks
 
 
 class Chunk(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 from dynamics.capacity import GIB
 from dynamics.errors import InputError, must
 from theorems.output import atomic_file, atomic_path, writable_folder
-from theorems.plan import Plan
+from theorems.plan import FORMAT, Plan
 from theorems.sweeping import attributes, coordinates, place, stored_bytes, variables
 
 PLAN = "plan.json"
@@ -104,9 +104,12 @@ def _chunk(folder: Path, number: int) -> Path:
 
 def _stored(folder: Path, option: str) -> dict[str, Any]:
     try:
-        return json.loads((folder / PLAN).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise must(option, f"be a folder with the {PLAN} of a sweep", str(folder), f"({error})") from None
+        values = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        values = None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise must(option, f"be a folder with the {PLAN} of a sweep", str(folder))
+    return values
 
 
 def _differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> Iterator[str]:
