@@ -257,22 +257,39 @@ def load(source: str | None, changes: Iterable[str] = ()) -> Experiment:
     return Experiment.from_dict(values, name=name, folder=folder)
 
 
+def changed(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+    """Return the experiment with other values of some keys "a.b", as `load` does it; None removes a key.
+
+    Raises:
+        InputError: a key or a value that the experiment cannot have.
+    """
+    values = experiment.to_dict()
+    for key, value in changes.items():
+        section, _, name = key.partition(".")
+        _put(values, section, name, value)
+    return Experiment.from_dict(values, name=experiment.name, folder=experiment.folder)
+
+
 def _apply(values: dict[str, Any], change: str) -> str:
     key, equals, text = change.partition("=")
     section, dot, name = key.strip().partition(".")
     if not equals or not dot or not name or section not in SECTIONS:
         form = "have the form TABLE.KEY=VALUE with TABLE one of " + ", ".join(SECTIONS)
         raise must("--set", form, change, nearest(section, SECTIONS).strip() if section not in SECTIONS else "")
+    _put(values, section, name, _value(text.strip()) if text.strip() else None)
+    return f"{section}.{name}"
+
+
+def _put(values: dict[str, Any], section: str, name: str, value: Any) -> None:
     table = values.setdefault(section, {})
     if not isinstance(table, dict):
         raise must(f"[{section}]", "be a table", table)
-    if text.strip():
-        table[name] = _value(text.strip())
-    else:
+    if value is None:
         table.pop(name, None)
+    else:
+        table[name] = value
     if name in ("kind", "schedule"):
         _drop_foreign(section, table)
-    return f"{section}.{name}"
 
 
 def _value(text: str) -> Any:

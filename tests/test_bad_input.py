@@ -581,11 +581,14 @@ def test_what_shows_only_while_simulating_leaves_nothing_either(tmp_path, monkey
 
 
 def test_an_unknown_command_is_answered_with_the_list():
-    for word, hint in (("sweep", ""), ("rum", "Did you mean 'run'?"), ("verfy", "Did you mean 'verify'?")):
+    for word, hint in (("train", ""), ("rum", "Did you mean 'run'?"), ("verfy", "Did you mean 'verify'?")):
         result = CliRunner().invoke(app, [word])
         assert result.exit_code == 2
         assert_names(
-            one_sentence(result.output), "the command must be one of figures, list, run, verify", repr(word), hint
+            one_sentence(result.output),
+            "the command must be one of figures, list, run, sweep, verify",
+            repr(word),
+            hint,
         )
 
 
@@ -617,7 +620,7 @@ PROCESSES = {
     "no TOML": (["run", "broken.toml"], "broken.toml must be a TOML file"),
     "a bad value": (["run", "--set", "method.eta=-1"], "method.eta must be > 0, but is -1"),
     "a place that cannot be written": (["run", *options(TINY), "--out", "broken.toml/sub"], "that can be written"),
-    "a command of later": (["sweep"], "the command must be one of"),
+    "a command that is none": (["train"], "the command must be one of"),
     "a claim that is none": (["verify", "thm99"], "the claim must be one of"),
     "a figure that is none": (["figures", "2"], "the figure must be one of"),
     "a figure into a file": (["figures", "4", "--out", "broken.toml"], "--out must be a folder that can be written"),

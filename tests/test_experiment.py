@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import dynamics.schedules
 from dynamics.errors import InputError
-from dynamics.experiment import SECTIONS, Experiment, load, presets
+from dynamics.experiment import SECTIONS, Experiment, changed, load, presets
 from dynamics.families import members
 from dynamics.loss import Loss
 from dynamics.method import Method, methods, schedules
@@ -343,3 +343,15 @@ def test_the_start_draws_its_numbers_in_the_stated_order():
     assert np.array_equal(state.prototypes.T, -3 * rng.standard_normal((4, 3)))
     assert np.array_equal(state.biases, np.zeros(3))
     assert np.array_equal(problem.labels, [0, 0, 0, 1, 1, 2, 2])
+
+
+def test_changed_keys_are_those_of_load():
+    base = Experiment(scenario={"kind": "regularized", "lambda_h": 0.1}, method={"steps": 40, "eta": 0.3})
+    other = changed(
+        base, {"scenario.kind": "spherical", "method.kind": "flow", "problem.gamma": 0.2, "method.eta": None}
+    )
+    assert other.scenario.kind == "spherical"  # which has no lambda_h
+    assert (other.method.horizon, other.method.eta, other.problem.gamma) == (40.0, 0.1, 0.2)
+    assert changed(other, {}) == other
+    with pytest.raises(InputError, match=r"problem\.gama must be a key"):
+        changed(base, {"problem.gama": 0.1})

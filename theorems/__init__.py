@@ -12,6 +12,7 @@ _HOMES = {
     "compare": "theorems.comparison",
     "exact_states": "theorems.solution",
     "solve": "theorems.solution",
+    "sweep": "theorems.sweeping",
     "verify": "theorems.verification",
 }
 __all__ = sorted(_HOMES)

@@ -100,6 +100,52 @@ def figures(
     raise typer.Exit(OK)
 
 
+@app.command()
+def sweep(
+    experiment: Annotated[
+        str | None, typer.Argument(help="A preset or a TOML file; none: the paper's setting.")
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE.KEY=VALUES",
+            help="One dimension: start:stop:count, log:start:stop:count (both ends included), or a,b,c.",
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; an empty value removes it."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for sweep.nc; a folder with the same sweep goes on.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="Metrics to compute. Default: all but accuracy, the slow one.")
+    ] = None,
+    simulated: Annotated[bool, typer.Option("--simulate", help="Simulate instead of solving exactly.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Compute one part of N, and leave the rest to others.")
+    ] = None,
+    merge: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Put together what all shards wrote into DIR; give it alone.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu or gpu; all that this machine has.")] = "cpu",
+) -> None:
+    """Compute metrics over a grid of settings; write one dataset. The same command again goes on where it stopped."""
+    with _guard(interrupted="finished chunks are kept, and the same command goes on"):
+        from theorems.sweep_command import merge_sweep, run_sweep
+
+        if merge is None:
+            run_sweep(
+                experiment, changes or [], grid or [], out,
+                metrics=metrics, simulated=simulated, shard=shard, device=device,
+            )  # fmt: skip
+        else:
+            if experiment or grid or changes or out or metrics or simulated or shard:
+                from dynamics.errors import must
+
+                raise must("--merge", "be given alone", str(merge), "The folder holds the plan.")
+            merge_sweep(merge)
+
+
 @app.command("list")
 def list_(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -112,7 +158,7 @@ def list_(
 
 
 @contextmanager
-def _guard() -> Generator[None]:
+def _guard(interrupted: str = "nothing was kept") -> Generator[None]:
     """Turn what can go wrong into one message and the right exit code."""
     from dynamics.errors import InputError
 
@@ -123,7 +169,7 @@ def _guard() -> Generator[None]:
     except InputError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted: nothing was kept.\n")
+        sys.stderr.write(f"\nInterrupted: {interrupted}.\n")
         raise typer.Exit(INTERRUPTED) from None
     except Exception:
         with tempfile.NamedTemporaryFile("w", prefix="dynamics-sim-", suffix=".log", delete=False) as log:

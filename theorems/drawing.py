@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -16,11 +15,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
 
-from dynamics.errors import must
 from dynamics.experiment import Experiment
 from dynamics.precision import self_test
 from theorems.figure import WORKERS, Recipe, choose_recipes
-from theorems.output import atomic_file
+from theorems.output import atomic_file, writable_folder
 from theorems.style import STYLE
 
 FOLDER = Path("figures")
@@ -35,7 +33,7 @@ def draw_figures(names: list[str], out: Path | None, *, quick: bool) -> None:
         InputError: an unknown name, or a folder that cannot be written.
     """
     chosen = choose_recipes(names)
-    folder = _folder(out or FOLDER)
+    folder = writable_folder(out or FOLDER)
     self_test()
     console = Console(highlight=False)
     began = time.perf_counter()
@@ -124,13 +122,3 @@ def _saved(figure: Figure, **options: Any) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, **options)
     return file.getvalue()
-
-
-def _folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):  # known now, and not after minutes of drawing
-            pass
-    except OSError as error:
-        raise must("--out", "be a folder that can be written", str(folder), f"({error.strerror})") from None
-    return folder

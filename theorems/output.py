@@ -180,8 +180,8 @@ def _final_state(simulation: Trajectory, closed_form: Trajectory) -> dict[str, n
 
 
 @contextmanager
-def atomic_file(target: Path, option: str) -> Generator[TextIO]:
-    """Yield a text file beside its final place; rename it on success, remove it on anything else.
+def atomic_path(target: Path, option: str) -> Generator[Path]:
+    """Yield the path of an empty file beside its final place; rename it on success, remove it on anything else.
 
     Raises:
         InputError: the target is a folder, or its folder is missing or cannot be written.
@@ -193,11 +193,33 @@ def atomic_file(target: Path, option: str) -> Generator[TextIO]:
         handle, name = tempfile.mkstemp(prefix=f".{place.name}-unfinished-", dir=place.parent)
     except OSError as error:
         raise must(option, "be a file that can be written", str(target), f"({error.strerror})") from None
+    os.close(handle)
     aside = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            yield file
+        yield aside
         aside.chmod(0o666 & ~_umask())
         aside.replace(place)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_file(target: Path, option: str) -> Generator[TextIO]:
+    """Yield a text file that takes its final place once it is whole. Raises InputError; see `atomic_path`."""
+    with atomic_path(target, option) as aside, aside.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def writable_folder(folder: Path) -> Path:
+    """Return a folder, made if it is missing.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # known now, and not after minutes of work
+            pass
+    except OSError as error:
+        raise must("--out", "be a folder that can be written", str(folder), f"({error.strerror})") from None
+    return folder
