@@ -143,10 +143,9 @@ OSCILLATES = "a fastest mode changes its sign at every step (the learning rate o
 
 
 class Leaders(NamedTuple):
-    """Which modes grow most over the whole run, the ``first`` of them, and whether they have no limit, and why."""
+    """Which modes grow most over the whole run, and whether they have no limit, and why."""
 
     fastest: Any
-    first: Any
     dead: Any
     oscillates: Any
 
@@ -165,4 +164,4 @@ def leading(timing: Timing, exponents: Any, exists: Any) -> Leaders:
     fastest = logs >= xp.max(logs) - TIE * xp.max(xp.where(alive, abs(logs), 0.0))
     early = xp.asarray(timing.growth(exponents, xp.minimum(timing.ends, 1.0))[1])[:, -1]
     turning = xp.any(fastest & ((signs < 0) | (early < 0)))
-    return Leaders(xp.where(dead, exists, fastest), xp.argmax(logs), dead, turning & ~dead)
+    return Leaders(xp.where(dead, exists, fastest), dead, turning & ~dead)

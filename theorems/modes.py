@@ -63,9 +63,14 @@ class Modes(NamedTuple):
     shared: Any
 
     @property
+    def first(self) -> Any:
+        """The first class of each group, (G,)."""
+        return namespace(self.group).argmax(np.arange(len(self.count))[:, None] == self.group, axis=1)
+
+    @property
     def whole_left(self) -> Any:
         """The left singular vectors, (G, G)."""
-        return self.left + np.sqrt(self.count)[:, None] * self.shared
+        return self.left + self.count[:, None] ** 0.5 * self.shared
 
 
 def label_modes(problem: Problem, groups: Groups | None = None) -> Modes:
@@ -77,9 +82,9 @@ def label_modes(problem: Problem, groups: Groups | None = None) -> Modes:
     group, count, mass = Groups.of(problem) if groups is None else groups
     xp = namespace(problem.gamma)
     alpha, total, eye = problem.alpha, problem.beta * problem.classes, np.eye(len(count))
-    left, sigma, right = _svd((alpha * eye + problem.beta * np.sqrt(np.outer(count, count))) * mass)
+    left, sigma, right = _svd((alpha * eye + problem.beta * (count[:, None] * count) ** 0.5) * mass)
     unmixed = xp.minimum(abs(total), abs(2 * alpha + total)) <= UNMIXED * alpha
-    alone = alpha * mass, eye, eye, problem.beta / alpha * np.sqrt(count)
+    alone = alpha * mass, eye, eye, problem.beta / alpha * count**0.5
     mixed = sigma, left, right, np.zeros(len(count))
     return Modes(group, count, alpha * mass, *(xp.where(unmixed, x, y) for x, y in zip(alone, mixed, strict=True)))
 

@@ -114,7 +114,7 @@ def _split(groups: Groups | Modes, rows: Any, whole: Any) -> tuple[Any, Any]:
     contrasts = rows - (sums / groups.count[:, None])[groups.group]
     lengths = xp.sqrt(_sums(groups, (contrasts**2).sum(1)))
     kept = resolved(lengths, whole) & (groups.count > 1)
-    return xp.where(kept[groups.group][:, None], contrasts, 0.0), sums / np.sqrt(groups.count)[:, None]
+    return xp.where(kept[groups.group][:, None], contrasts, 0.0), sums / groups.count[:, None] ** 0.5
 
 
 def _sums(groups: Groups | Modes, rows: Any) -> Any:
@@ -180,12 +180,12 @@ class Vectors(NamedTuple):
     def of(cls, modes: Modes, problem: Problem, even: bool) -> Self:
         """Return the vectors of a problem; ``even`` says that the classes of each group have one size."""
         group, count, root = modes.group, modes.count, problem.sizes[:, None] ** 0.5
-        size = problem.sizes[np.argmax(np.arange(len(count))[:, None] == group, axis=1)]
-        mean, share = np.sqrt(count / problem.classes), (count * size / problem.samples) ** 0.5
+        size = problem.sizes[modes.first]
+        mean, share = (count / problem.classes) ** 0.5, (count * size / problem.samples) ** 0.5
         means = modes.right / size[:, None] ** 0.5
         centred = [_without(mean, modes.left), _without(mean, means), _without(share, modes.right)]
-        left, right = ((v / np.sqrt(count)[:, None])[group] for v in (modes.left, modes.right))
-        spread = [(v / np.sqrt(count)[:, None])[group] for v in centred]
+        left, right = ((v / count[:, None] ** 0.5)[group] for v in (modes.left, modes.right))
+        spread = [(v / count[:, None] ** 0.5)[group] for v in centred]
         if even:
             return cls(left, modes.shared, right / root, spread[0], spread[1], spread[2] / root, *centred)
         right = right / root
@@ -243,7 +243,8 @@ def _kept(rows: Any, whole: Any) -> Any:
     return resolved(namespace(rows).linalg.norm(rows, axis=1), whole)[:, None]
 
 
-def existing(modes: Modes, samples: int) -> np.ndarray:
+def existing(modes: Modes, samples: int) -> Any:
     """Return which modes the model has, (2J + 1,): a lone class has no contrasts, lone samples no residuals."""
-    pairs = np.concatenate([modes.count > 1, np.ones(len(modes.count), dtype=bool)])
-    return np.concatenate([pairs, pairs, [samples > len(modes.group)]])
+    xp = namespace(modes.count)
+    pairs = xp.concatenate([modes.count > 1, xp.ones(len(modes.count), dtype=bool)])
+    return xp.concatenate([pairs, pairs, xp.asarray([samples > len(modes.group)])])

@@ -1,13 +1,30 @@
-"""Metrics of many settings of one experiment."""
+r"""Exact metrics of many settings of one experiment at once, in one compilation.
 
+A start is reduced once (`ClosedForm.keep`); gamma, smoothing, decays, rates, schedules and the scales of the start are
+numbers that meet it afterwards. So a setting costs O(T), and the start is read once for all of them.
+"""
+
+import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment, changed
+from dynamics.method import Timing
+from dynamics.precision import exact
+from dynamics.preparation import prepare
+from dynamics.problem import Problem
 from dynamics.simulation import simulate
+from dynamics.state import State
+from theorems.closed_form import ClosedForm, find
+from theorems.snapshot import Frame
 from theorems.solution import solve
+
+SCALES = ("scale_h", "scale_w")  # of the start; a start drawn at 1 is multiplied by them
 
 
 def curves(
@@ -17,14 +34,121 @@ def curves(
     *,
     simulated: bool = False,
     sharding: Any = None,
+    start: tuple[Problem, State] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the metrics ``names`` of S settings, each (S, T), with their "time" and "zeta".
 
-    ``changes`` maps keys "table.key" to S values: real numbers, or seeds.
+    ``changes`` maps keys "table.key" to S values each: real numbers, or seeds. ``sharding`` says how S is laid out over
+    devices. ``start`` is (problem, state) if it is at hand; else it is drawn or read, once for every seed. Metrics that
+    only the rows of classes tell, such as the accuracy, are found one setting after the other.
+
+    Raises:
+        InputError: a setting that is no experiment.
+        LookupError: no closed form covers the experiment.
     """
-    del sharding
+    count = len(next(iter(changes.values())))
+    found = {} if simulated else _together(experiment, changes, tuple(names), sharding, start)
+    if set(names) <= set(found):
+        return found
+    rest = [name for name in names if name not in found]
     rows = []
-    for values in zip(*changes.values(), strict=True):
-        one = (simulate if simulated else solve)(changed(experiment, dict(zip(changes, values, strict=True))))
-        rows.append({**{name: one.metrics[name] for name in names}, "time": one.times, "zeta": one.zeta})
-    return {name: np.stack([row[name] for row in rows]) for name in (*names, "time", "zeta")}
+    for k in range(count):
+        one = changed(experiment, {key: values[k] for key, values in changes.items()})
+        run = simulate(one) if simulated else solve(one, names=rest, start=start)
+        rows.append({**{name: run.metrics[name] for name in rest}, "time": run.times, "zeta": run.zeta})
+    return found | {name: np.stack([row[name] for row in rows]) for name in (*rest, "time", "zeta")}
+
+
+def _together(
+    experiment: Experiment,
+    changes: Mapping[str, Sequence[float]],
+    names: tuple[str, ...],
+    sharding: Any,
+    start: tuple[Problem, State] | None,
+) -> dict[str, np.ndarray]:
+    """Return those metrics that one compiled call finds for all settings, or nothing."""
+    form, count = find(experiment), len(next(iter(changes.values())))
+    with exact():
+        starts, places = _starts(experiment, changes.get("start.seed", [experiment.start.seed] * count), start)
+        problem = starts[0][0]
+        kept = [form.keep(*one) for one in starts]
+        if kept[0] is None:
+            return {}
+        stack = jax.tree.map(lambda *parts: jnp.stack(parts), *kept)
+        batch = _numbers(experiment, changes, count, start is None) | {"place": places}
+        if sharding is not None:
+            batch = jax.device_put(batch, sharding)
+        timing = _timing(experiment, changes)
+        return jax.device_get(_curves(form, names, stack, problem, timing, experiment.times(), batch))
+
+
+def _starts(
+    experiment: Experiment, seeds: Sequence[float], start: tuple[Problem, State] | None
+) -> tuple[list[tuple[Problem, State]], np.ndarray]:
+    """Return the start of every seed at scale 1, and which of them each setting has."""
+    if start is not None:
+        return [start], np.zeros(len(seeds), dtype=int)
+    known, places = np.unique(np.asarray(seeds, dtype=int), return_inverse=True)
+    unit = {} if experiment.start.file else {f"start.{name}": 1.0 for name in SCALES}
+    return [prepare(changed(experiment, {**unit, "start.seed": int(seed)})) for seed in known], places
+
+
+def _timing(experiment: Experiment, changes: Mapping[str, Sequence[float]]) -> Timing:
+    """Return the clock that all settings share: steady only if none of them warms up."""
+    timing = experiment.method.timing()
+    return dataclasses.replace(timing, steady=timing.steady and "method.warmup" not in changes)
+
+
+def _numbers(
+    experiment: Experiment, changes: Mapping[str, Sequence[float]], count: int, scaled: bool
+) -> dict[str, Any]:
+    """Return every number that a setting can change, (S,) each; the start's scales are 1 unless it was drawn at 1."""
+    table, method, start = experiment.problem, experiment.method, experiment.start
+    pace = method.numbers()
+    own = {
+        "problem.gamma": np.nan if isinstance(table.gamma, str) else table.gamma,
+        "problem.label_smoothing": table.label_smoothing,
+        **{f"scenario.{name}": value for name, value in experiment.scenario.numbers().items()},
+        "method.ratio": method.ratio,
+        "method.eta": pace["eta"],
+        "method.warmup": pace["warmup"],
+        f"method.{method.length}": pace["horizon"],
+        **{f"method.{name}": value for name, value in pace["schedule"].items()},
+        **{f"start.{name}": getattr(start, name) if scaled else 1.0 for name in SCALES},
+    }
+    return {key: jnp.broadcast_to(jnp.asarray(changes.get(key, value), float), count) for key, value in own.items()}
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _curves(
+    form: type[ClosedForm], names: tuple[str, ...], kept: Any, problem: Problem, timing: Timing, times: Any,
+    batch: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Return the metrics of every setting in a batch; what the form cannot measure without rows is left out."""
+    length, horizon = f"method.{timing.method.length}", timing.numbers["horizon"]
+
+    def one(numbers: dict[str, Any]) -> dict[str, Any]:
+        def part(table: str, known: Any) -> dict[str, Any]:
+            return {name: numbers[f"{table}.{name}"] for name in known}
+
+        pace = {**part("method", ("eta", "warmup")), "horizon": numbers[length]}
+        pace["schedule"] = part("method", timing.numbers["schedule"])
+        clock = dataclasses.replace(timing, numbers=pace)
+        gamma = numbers["problem.gamma"]
+        changed = dataclasses.replace(
+            problem,
+            gamma=jnp.where(jnp.isnan(gamma), problem.gamma, gamma),
+            smoothing=numbers["problem.label_smoothing"],
+        )
+        own = {
+            key.partition(".")[2]: value for key, value in numbers.items() if key.startswith(("scenario.", "start."))
+        }
+        own["ratio"] = numbers["method.ratio"]
+        start = jax.tree.map(lambda parts: parts[numbers["place"]], kept)
+        solution = form.setting(start, changed, own, clock)
+        at = times * (numbers[length] / horizon)
+        frame = Frame(problem.labels, tuple(own.get(name, 0.0) for name in ("lambda_h", "lambda_w", "lambda_b")))
+        found = solution.measured(frame, changed, solution.moving(clock, at))
+        return {name: found[name] for name in names if name in found} | {"time": at, "zeta": clock.zeta(at)}
+
+    return jax.vmap(one)(batch)

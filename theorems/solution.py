@@ -1,7 +1,7 @@
 """The exact solution of an experiment as a trajectory."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -26,9 +26,17 @@ UNRESOLVED = "at some times float64 holds no more than rounding of some features
 Measure = Callable[[Any, State], dict[str, Any]]
 
 
-def solve(experiment: Experiment, *, times: Any = None, measure: Measure | None = None) -> Trajectory:
+def solve(
+    experiment: Experiment,
+    *,
+    times: Any = None,
+    measure: Measure | None = None,
+    names: Iterable[str] = (*METRICS, *PER_CLASS),
+    start: tuple[Problem, State] | None = None,
+) -> Trajectory:
     """Return the exact solution: every metric at every saved time, and the final state, right at any horizon.
 
+    ``names`` are the metrics wanted, all others are not computed; ``start`` is what `prepare` returns, if at hand.
     ``times`` (steps or t, ascending) are instead of the saved ones. What ``measure(log_scale, state)`` finds at them,
     rows sorted by class, joins the metrics; it is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may
     differ without a new compilation.
@@ -39,22 +47,22 @@ def solve(experiment: Experiment, *, times: Any = None, measure: Measure | None 
     """
     began = time.perf_counter()
     times = experiment.times() if times is None else _within(experiment, times)
-    problem, start = prepare(experiment)
+    problem, state = prepare(experiment) if start is None else start
     with exact():
-        form = find(experiment).of(experiment, problem, start)
+        form = find(experiment).of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
-        columns = jax.device_get(_metrics((*METRICS, *PER_CLASS), _frame(experiment, problem), form, problem, ticks))
+        columns = jax.device_get(_metrics(tuple(names), _frame(experiment, problem), form, problem, ticks))
         others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
         last = jax.device_get(form.state(problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
         zeta = experiment.method.zeta(times)
-    undecided = {"accuracy": UNRESOLVED} if np.isnan(columns["accuracy"]).any() else {}
+    undecided = {"accuracy": UNRESOLVED} if np.isnan(columns.get("accuracy", 0.0)).any() else {}
     return Trajectory(
         source="closed_form",
         times=times,
         zeta=zeta,
-        metrics={name: np.where(name in form.why, np.nan, columns[name]) for name in METRICS} | others,
-        classes={name: np.asarray(columns[name]) for name in PER_CLASS},
+        metrics={n: np.where(n in form.why, np.nan, columns[n]) for n in METRICS if n in columns} | others,
+        classes={name: np.asarray(columns[name]) for name in PER_CLASS if name in columns},
         last=storable(float(last[0]), unsorted(problem, last[1])),
         experiment=experiment,
         seconds=time.perf_counter() - began,

@@ -10,6 +10,8 @@ coordinate.
 """
 
 import dataclasses
+import math
+import operator
 from typing import Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
@@ -55,8 +57,10 @@ from theorems.snapshot import (
     simplex_angle,
     times_exp,
 )  # fmt: skip
+from theorems.unrolled import FEW, column, each, largest, like, several, total
 
-CLOSE, SERIES = 2.0**-6, 8  # logarithms closer than this: the difference of their exponentials is summed to 8 terms
+CLOSE = 2.0**-6  # logarithms closer than this: the difference of their exponentials is summed as a series
+SERIES = [1 / math.factorial(k) for k in range(1, 9)]
 
 
 class Tick(NamedTuple):
@@ -95,7 +99,6 @@ class Modal(ClosedForm):
     pairs: Pairs
     decay_b: Any
     fastest: Any
-    lead: Any
     has_limit: Any
     has_zbar: Any
     zbar_grows: Any
@@ -164,7 +167,6 @@ class Modal(ClosedForm):
             pairs=pairs,
             decay_b=numbers["lambda_b"],
             fastest=leaders.fastest,
-            lead=leaders.first,
             has_limit=~leaders.dead & ~leaders.oscillates & (limit > PRESENT * whole),
             has_zbar=zbar > PRESENT * xp.hypot(reduced.size_h, reduced.size_w),
             zbar_grows=ratio * numbers["lambda_h"] == numbers["lambda_w"],
@@ -202,9 +204,14 @@ class Modal(ClosedForm):
         return jax.tree.map(lambda x: np.asarray(x).T, _moving(self, experiment.method.timing(), times))
 
     def moving(self, timing: Timing, times: Any) -> Tick:
-        """Return the ticks of all times, modes first."""
-        logs, signs = timing.growth(self.exponents, times)
-        return Tick(jnp.where(self.present()[:, None], logs, -jnp.inf), signs, relaxation(timing, -self.decay_b, times))
+        """See `ClosedForm.moving`."""
+        present, biases = self.present(), relaxation(timing, -self.decay_b, times)
+        if len(self.exponents) > FEW:
+            logs, signs = timing.growth(self.exponents, times)
+            return Tick(jnp.where(present[:, None], logs, -jnp.inf), signs, biases)
+        growths = [timing.growth(self.exponents[k : k + 1], times) for k in range(len(self.exponents))]
+        logs = tuple(jnp.where(here, log[0], -jnp.inf) for here, (log, _) in zip(present, growths, strict=True))
+        return Tick(logs, tuple(sign[0] for _, sign in growths), biases)
 
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
@@ -217,40 +224,37 @@ class Modal(ClosedForm):
     def curves(self, frame: Frame, problem: Problem, ticks: Tick, names: tuple[str, ...]) -> dict[str, Any]:
         """See `ClosedForm.curves`: at all times at once, from inner products; what only rows tell, time by time."""
         moving = jax.tree.map(jnp.transpose, ticks)
-        found = self.measured(frame, problem, moving)
+        found = self.measured(frame, problem, _written_out(moving))
         rest = super().curves(frame, problem, ticks, tuple(name for name in names if name not in found))
         return {name: found[name] for name in names if name in found} | rest
 
     def measured(self, frame: Frame, problem: Problem, moving: Tick) -> dict[str, Any]:
         """Return the metrics that need no rows of classes, (T,) each, and the shares (T, C)."""
-        return measured(frame, self.sizes(problem, moving)) | self._shares(problem, moving)
+        return measured(frame, self.sizes(problem, moving)) | self._shares(problem, _stacked(moving))
 
     def sizes(self, problem: Problem, tick: Tick) -> Sizes:
         """Return `Sizes` at one time, or at many if the last axis of the tick is time."""
         log_scale = _top(tick.logs)
-        moved, residual = self._moved(self._entries(tick, log_scale)), self._residual(tick, log_scale)
-        (f, w), sigma = moved, jnp.concatenate([self.modes.contrast, self.modes.sigma])
-        log_residual = jnp.log(self.reduced.residual)
+        f, w = self._moved(tick, log_scale)
+        residual = self.reduced.residual * self._residual(tick, log_scale)
+        sigma = like(jnp.concatenate([self.modes.contrast, self.modes.sigma]), f[0])
         start, drive = plane(self.reduced.biases, problem.bias_drive())
-        bias = jnp.multiply.outer(start, tick.biases.grown) + jnp.multiply.outer(drive, tick.biases.driven)
-        log_between, alignment = self._alignment(problem, tick)
+        bias = [x * tick.biases.grown + y * tick.biases.driven for x, y in zip(start, drive, strict=True)]
+        log_between, alignment = self._alignment(problem, _stacked(tick))
         return Sizes(
             log_scale=log_scale,
-            inner=self.ratio**0.5 * jnp.sum(_column(sigma, f[:, 0]) * jnp.sum(f * w, axis=1), axis=0),
+            inner=jnp.sqrt(self.ratio) * total(each(operator.mul, sigma, _products(f, w))),
             log_inner=2 * log_scale,
-            squares=(
-                self.ratio * jnp.sum(f * f, axis=(0, 1)) + (residual * self.reduced.residual) ** 2,
-                jnp.sum(w * w, axis=(0, 1)),
-            ),
-            bias_drive=jnp.tensordot(drive, bias, 1),
-            bias_square=jnp.sum(bias * bias, axis=0),
+            squares=(self.ratio * total(_products(f, f)) + residual**2, total(_products(w, w))),
+            bias_drive=drive[0] * bias[0] + drive[1] * bias[1],
+            bias_square=bias[0] ** 2 + bias[1] ** 2,
             log_biases=tick.biases.log,
-            log_residual=tick.logs[-1] + log_residual,
-            distance=jnp.where(self.has_limit, self._distance(tick, self.fastest, self.lead), jnp.nan),
-            distance_zbar=self._distance_zbar(tick, moved, residual),
+            log_residual=tick.logs[-1] + jnp.log(self.reduced.residual),
+            distance=jnp.where(self.has_limit, self._distance(tick, self.fastest), jnp.nan),
+            distance_zbar=self._distance_zbar(tick, f, w, residual),
             log_between=log_between,
             alignment=alignment,
-            simplex=self._simplex(tick),
+            simplex=self._simplex(_stacked(tick)),
         )
 
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
@@ -295,26 +299,13 @@ class Modal(ClosedForm):
         return bias_parts(problem, self.reduced.biases, tick.biases.grown, tick.biases.driven)
 
     def _entries(self, tick: Tick, scale: Any) -> tuple[Any, Any, Any]:
-        r"""Return the propagator of each pair on (F, W), entries (ff, fw, ww), (J, ...) each, times $e^{-scale}$.
-
-        $ff = \sin^2 g_+ + \cos^2 g_-$, $fw = \sin\cos\,(g_+ - g_-)$, $ww = \cos^2 g_+ + \sin^2 g_-$ at the angle of the
-        axes: F and W are never mixed, so that each keeps its digits where the other is far larger. An axis along which
-        the start has no part takes the multiplier of the other, which makes the propagator exact on what is there. A
-        ``scale`` of +inf leaves a pair out.
-        """
-        (up, down), (up_sign, down_sign) = (self._other_if_absent(part) for part in (tick.logs, tick.signs))
-        grown, fallen = up_sign * jnp.exp(up - scale), down_sign * jnp.exp(down - scale)
-        gap = jnp.where(up == down, 0.0, up - down)
-        difference = jnp.where(up_sign == down_sign, _difference(grown, fallen, gap), grown - fallen)
-        cos, sin = _column(self.axis.cos, up), _column(self.axis.sin, up)
-        return sin**2 * grown + cos**2 * fallen, sin * cos * difference, cos**2 * grown + sin**2 * fallen
-
-    def _other_if_absent(self, values: Any) -> tuple[Any, Any]:
-        """Return the growing and falling values (J, ...), each the other's where the start lacks its axis."""
+        """Return `propagator` of each pair, by mode; ``scale`` is one number, or one for each pair."""
         j = len(self.axis.cos)
-        up, down = values[:j], values[j : 2 * j]
-        has_up, has_down = (_column(length > 0, up) for length in self.pairs.lengths())
-        return jnp.where(has_up, up, down), jnp.where(has_down, down, up)
+        up, down = tick.logs[:j], tick.logs[j : 2 * j]
+        lengths = self.pairs.lengths()
+        known = (like(part, up) for part in (self.axis.cos, self.axis.sin, lengths[0] > 0, lengths[1] > 0))
+        signs = tick.signs[:j], tick.signs[j : 2 * j]
+        return several(lambda *pair: propagator(*pair, scale), *known, up, down, *signs)
 
     def _residual(self, tick: Tick, scale: Any) -> Any:
         """Return the multiplier of the within-class residuals, times e^-scale."""
@@ -322,47 +313,55 @@ class Modal(ClosedForm):
 
     # -- from inner products, at one time or many ----------------------------------------------------------------------
 
-    def _moved(self, entries: Any) -> tuple[Any, Any]:
-        """Return (F, W) of every pair, coordinates (J, 2, ...)."""
-        ff, fw, ww = (entry[:, None] for entry in entries)
-        f, w = _column(self.pairs.f, ff), _column(self.pairs.w, ff)
-        return ff * f + fw * w, fw * f + ww * w
+    def _moved(self, tick: Tick, scale: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """Return F and W, each as its two coordinates by pair, times e^-scale."""
+        entries = self._entries(tick, scale)
+        f1, w1, w2 = (like(x, entries[0]) for x in (self.pairs.f[:, 0], self.pairs.w[:, 0], self.pairs.w[:, 1]))
 
-    def _distance(self, tick: Tick, chosen: Any, lead: Any) -> Any:
+        def move(ff: Any, fw: Any, ww: Any, f1: Any, w1: Any, w2: Any) -> tuple[Any, ...]:
+            return ff * f1 + fw * w1, fw * w2, fw * f1 + ww * w1, ww * w2
+
+        moved = several(move, *entries, f1, w1, w2)
+        return moved[:2], moved[2:]
+
+    def _distance(self, tick: Tick, chosen: Any) -> Any:
         r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start, with all digits however small it is.
 
-        Z = k L + Q with k the multiplier of the ``lead``, one of the chosen: Q is small where the distance is.
+        Z = k L + Q with k the largest multiplier of the chosen modes: Q is small where the distance is.
         """
-        top = _top(tick.logs)
-        factors = tick.signs * jnp.exp(tick.logs - top)
-        k, gap = factors[lead], jnp.where(tick.logs == tick.logs[lead], 0.0, tick.logs - tick.logs[lead])
-        rest = jnp.where(_column(chosen, factors), _difference(factors, k, gap), factors)
-        size = jnp.max(jnp.abs(rest), axis=0)
-        unit = rest / jnp.where(size > 0, size, 1.0)  # squares of the rest itself may underflow
-        q = self._lifted(unit)
+        top, mask = _top(tick.logs), like(chosen, tick.logs)
+        factors = each(lambda log, sign: sign * jnp.exp(log - top), tick.logs, tick.signs)
+        k, lead = (largest(each(lambda m, x: jnp.where(m, x, -jnp.inf), mask, part)) for part in (factors, tick.logs))
+
+        def beyond(m: Any, factor: Any, log: Any) -> Any:
+            return jnp.where(m, difference(factor, k, jnp.where(m & (log != lead), log - lead, 0.0)), factor)
+
+        rest = each(beyond, mask, factors, tick.logs)
+        size = largest(each(jnp.abs, rest))
+        unit = 1 / jnp.where(size > 0, size, 1.0)  # squares of the rest itself may underflow
+        q = self._lifted(each(lambda x: x * unit, rest))
         limit = self._lifted(1.0 * chosen)
-        length = _length(limit)
-        direction = [_column(part / length, x) for part, x in zip(limit, q, strict=True)]
-        along = sum(jnp.sum(x * y, axis=(0, 1)) for x, y in zip(q, direction, strict=True))
-        across = _length([x - along * y for x, y in zip(q, direction, strict=True)])
-        return chord(size * across, k * length + size * along)
+        whole = _length(limit)
+        direction = [like(part / whole, x) for part, x in zip(limit, q, strict=True)]
+        along = sum(total(each(operator.mul, x, y)) for x, y in zip(q, direction, strict=True))
+        across = _length([each(lambda x, y: x - along * y, x, y) for x, y in zip(q, direction, strict=True)])
+        return chord(size * across, k * whole + size * along)
 
     def _lifted(self, weights: Any) -> tuple[Any, ...]:
         return _lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, weights)
 
-    def _distance_zbar(self, tick: Tick, moved: tuple[Any, Any], residual: Any) -> Any:
+    def _distance_zbar(self, tick: Tick, f: Any, w: Any, residual: Any) -> Any:
         r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9); it is a mode, and so gets small, if s l1 = l2."""
         if not self.balanced:
             return jnp.full_like(residual, jnp.nan)
-        x = (self.pairs.f[0] + self.pairs.w[0]) / 2
+        x, root = (self.pairs.f[0] + self.pairs.w[0]) / 2, jnp.sqrt(self.ratio)
         x = x / (jnp.linalg.norm(x) * jnp.sqrt(1 + self.ratio))
-        root = jnp.sqrt(self.ratio)
-        (f, w), others = (part[0] for part in moved), [part[1:] for part in moved]
-        along = jnp.tensordot(x, self.ratio * f + w, 1)
-        own = root * (f - _column(x, f) * along), w - _column(x, w) * along
-        rest = _length([*(part[None] for part in own), root * others[0], others[1]])
-        far = chord(jnp.hypot(rest, residual * self.reduced.residual), along)
-        near = self._distance(tick, np.arange(len(self.exponents)) == 0, 0)
+        h = [each(lambda part: root * part, part) for part in f]
+        along = sum(x[k] * (root * h[k][0] + w[k][0]) for k in range(2))
+        own = [part for k in range(2) for part in (h[k][0] - root * x[k] * along, w[k][0] - x[k] * along)]
+        others = sum(part[1] ** 2 for part in (*h, *w))
+        far = chord(jnp.sqrt(sum(part**2 for part in own) + others + residual**2), along)
+        near = self._distance(tick, np.arange(len(self.exponents)) == 0)
         return jnp.where(self.has_zbar, jnp.where(self.zbar_grows, near, far), jnp.nan)
 
     def _alignment(self, problem: Problem, tick: Tick) -> tuple[Any, Any]:
@@ -373,28 +372,28 @@ class Modal(ClosedForm):
         """
         if not self.even:
             return None, None
-        vectors, sizes = self.vectors, problem.sizes[_first(self.modes.group, len(self.modes.count))]
+        vectors, sizes = self.vectors, problem.sizes[self.modes.first]
         (ff, fw, _), log_x = self._differing(tick, vectors.groups_means)
         x = self._image(ff, fw, 1 / jnp.sqrt(sizes), vectors.groups_means)
         (_, fw, ww), log_y = self._differing(tick, vectors.groups_left)
         y = self._image(fw, ww, jnp.ones_like(sizes), vectors.groups_left)
         (ff, fw, _), log = self._differing(tick, vectors.groups_between)
-        between = jnp.sqrt(self.ratio) * _norm(self._image(ff, fw, jnp.ones_like(sizes), vectors.groups_between))
-        size_x, size_y = _norm(x), _norm(y)
+        between = jnp.sqrt(self.ratio) * _length_of(self._image(ff, fw, jnp.ones_like(sizes), vectors.groups_between))
+        size_x, size_y = _length_of(x), _length_of(y)
         along = jnp.sum(x * y, axis=0) / (size_x * size_y)
         if self.balanced:
             (f1, _), (_, w2) = self.pairs.f[0], self.pairs.w[0]
             rise = tick.logs[0] - log_x + tick.logs[len(self.axis.cos)] - log_y
             across = jnp.exp(rise) * f1 * w2 / jnp.sqrt(sizes[0]) / (size_x * size_y)
         else:
-            across = _norm(y / size_y - along * x / size_x)
+            across = _length_of(y / size_y - along * x / size_x)
         return jnp.log(between) + log, (across, along)
 
     def _image(self, from_f: Any, from_w: Any, unit: Any, vectors: Any) -> Any:
         """Return from_f F0 + from_w W0 as coordinates (D, ...): contrasts times ``unit`` (G,), and modes between."""
         groups, (a, b) = len(self.modes.count), (from_f[:, None], from_w[:, None])
-        f, w = _column(self.pairs.f, a), _column(self.pairs.w, a)
-        inside = _column(unit[:, None], a) * (a[:groups] * f[:groups] + b[:groups] * w[:groups])
+        f, w = column(self.pairs.f, a), column(self.pairs.w, a)
+        inside = column(unit[:, None], a) * (a[:groups] * f[:groups] + b[:groups] * w[:groups])
         inside = inside.reshape(-1, *inside.shape[2:])
         if groups == 1:  # a lone group has no modes between that tell classes apart
             return inside
@@ -404,35 +403,35 @@ class Modal(ClosedForm):
     def _common(self, from_f: Any, from_w: Any) -> Any:
         """Return from_f F0 + from_w W0 along the modes between, as coordinates (G, r, ...) in their common span."""
         a, b = (entry[len(self.modes.count) :, None] for entry in (from_f, from_w))
-        return a * _column(self.between.f, a) + b * _column(self.between.w, a)
+        return a * column(self.between.f, a) + b * column(self.between.w, a)
 
     def _simplex(self, tick: Tick) -> tuple[Any, Any] | None:
         """Return X'X across and along the simplex: of one group, three fixed matrices tell; else only the rows do."""
         if not self.balanced:
             return None
         (ff, fw, _), _ = self._differing(tick, self.vectors.groups_means)
-        a, b = ff[0] / self.ratio**0.5, fw[0]
+        a, b = ff[0] / jnp.sqrt(self.ratio), fw[0]
         weights = jnp.stack([a * a, a * b, b * b])
         along = jnp.tensordot(self.reduced.simplex_par, weights, 1)
-        return _norm(jnp.tensordot(self.reduced.simplex_perp, weights, 1)), along
+        return _length_of(jnp.tensordot(self.reduced.simplex_perp, weights, 1)), along
 
     def _shares(self, problem: Problem, tick: Tick) -> dict[str, Any]:
         """Return each class's share of |Y| and of |X|, (..., C)."""
         if not self.even:
             return {}
-        root, vectors, found = self.ratio**0.5, self.vectors, {}
+        root, vectors, found = jnp.sqrt(self.ratio), self.vectors, {}
         (_, fw, ww), _ = self._differing(tick, vectors.groups_left)
         found["share_prototypes"] = self._lengths(fw, ww, jnp.ones_like(problem.sizes), vectors.left_centred)
         (ff, fw, _), _ = self._differing(tick, vectors.groups_means)
         found["share_means"] = root * self._lengths(ff, fw, 1 / jnp.sqrt(problem.sizes), vectors.means_centred)
-        return {name: jnp.moveaxis(rows / _norm(rows), 0, -1) for name, rows in found.items()}
+        return {name: jnp.moveaxis(rows / _length_of(rows), 0, -1) for name, rows in found.items()}
 
     def _lengths(self, from_f: Any, from_w: Any, unit: Any, vectors: Any) -> Any:
         """Return the lengths (C, ...) of the rows that `_lift` gives, through coordinates."""
         group, groups = self.modes.group, len(self.modes.count)
-        a, b = from_f[group][:, None] / self.ratio**0.5, from_w[group][:, None]
-        rows = a * _column(self.reduced.own_h, a) + b * _column(self.reduced.own_w, a)
-        rows = _column(unit[:, None], a) * rows
+        a, b = from_f[group][:, None] / jnp.sqrt(self.ratio), from_w[group][:, None]
+        rows = a * column(self.reduced.own_h, a) + b * column(self.reduced.own_w, a)
+        rows = column(unit[:, None], a) * rows
         if groups > 1:
             between = jnp.tensordot(vectors, self._common(from_f, from_w), 1)
             rows = rows.at[:, : between.shape[1]].add(between)
@@ -470,7 +469,7 @@ class Modal(ClosedForm):
     def _differing(self, tick: Tick, vectors: Any) -> tuple[Any, Any]:
         """Return (entries, log): pairs that tell classes apart through ``vectors``, at the largest one's scale."""
         log_group, log_mode = self._pair_logs(tick)
-        active = _column(jnp.any(vectors != 0, axis=0), log_mode)
+        active = column(jnp.any(vectors != 0, axis=0), log_mode)
         top = _top(jnp.concatenate([log_group, jnp.where(active, log_mode, -jnp.inf)]))
         scale = jnp.where(jnp.concatenate([jnp.ones_like(active), active]), top, jnp.inf)
         return self._entries(tick, scale), top
@@ -505,43 +504,73 @@ class Modal(ClosedForm):
 
 def _even(groups: Groups | Modes, problem: Problem) -> bool:
     """Return whether the classes of each group have one size. Not for jit."""
-    return bool(np.all(problem.sizes == problem.sizes[_first(groups.group, len(groups.count))][groups.group]))
+    return all(len(np.unique(problem.sizes[groups.group == g])) == 1 for g in range(len(groups.count)))
 
 
-def _first(group: Any, groups: int) -> Any:
-    """Return the first class of each group, (G,)."""
-    return np.argmax(np.arange(groups)[:, None] == group, axis=1)
+def _lifted(axis: Axes, ratio: Any, pairs: Pairs, residual: Any, weights: Any) -> tuple[Any, ...]:
+    r"""Return $(\sqrt s F, W, R)$ of the sum of all modes' parts times ``weights``, coordinates by pair."""
+    j, root = len(axis.cos), namespace(ratio).sqrt(ratio)
+    up, down, parts = weights[:j], weights[j : 2 * j], (*pairs.grow.T, *pairs.fall.T)
+    cos, sin, *parts = (like(part, up) for part in (axis.cos, axis.sin, *parts))
+
+    def lift(up: Any, down: Any, cos: Any, sin: Any, g1: Any, g2: Any, d1: Any, d2: Any) -> tuple[Any, ...]:
+        a, b, c, d = root * sin * up, root * cos * down, cos * up, sin * down
+        return a * g1 + b * d1, a * g2 + b * d2, c * g1 - d * d1, c * g2 - d * d2
+
+    return *several(lift, up, down, cos, sin, *parts), each(lambda x: residual * x, weights[2 * j :])
 
 
-def _lifted(axis: Axes, ratio: Any, pairs: Pairs, residual: Any, weights: Any) -> tuple[Any, Any, Any]:
-    r"""Return $(\sqrt s F, W, R)$, coordinates, of the sum of all modes' parts times ``weights`` (2J + 1, ...)."""
-    j = len(axis.cos)
-    up, down = weights[:j, None], weights[j : 2 * j, None]
-    cos, sin = (_column(part[:, None], up) for part in (axis.cos, axis.sin))
-    grow, fall = _column(pairs.grow, up) * up, _column(pairs.fall, up) * down
-    return ratio**0.5 * (sin * grow + cos * fall), cos * grow - sin * fall, (residual * weights[-1])[None, None]
+def _products(x: tuple[Any, Any], y: tuple[Any, Any]) -> Any:
+    """Return the inner products, by pair, of what is given as two coordinates."""
+    return each(lambda a, b, c, d: a * c + b * d, *x, *y)
 
 
 def _length(parts: Any) -> Any:
-    """Return the norm of what several arrays (a, b, ...) hold."""
-    return sum((part * part).sum((0, 1)) for part in parts) ** 0.5
+    """Return the norm of what several coordinates hold, each by mode."""
+    squares = sum(total(each(lambda x: x * x, part)) for part in parts)
+    return namespace(squares).sqrt(squares)
 
 
-def _norm(rows: Any) -> Any:
+def propagator(
+    cos: Any, sin: Any, has_up: Any, has_down: Any, up: Any, down: Any, up_sign: Any, down_sign: Any, scale: Any
+) -> tuple[Any, Any, Any]:
+    r"""Return how a pair (F, W) moves, entries (ff, fw, ww) times $e^{-scale}$.
+
+    $ff = \sin^2 g_+ + \cos^2 g_-$, $fw = \sin\cos\,(g_+ - g_-)$, $ww = \cos^2 g_+ + \sin^2 g_-$ at the angle of the
+    axes, g the multipliers with ln ``up`` and ``down``: F and W are never mixed, so each keeps its digits where the
+    other is far larger. An axis along which the start has no part takes the multiplier of the other, which makes the
+    propagator exact on what is there. A ``scale`` of +inf leaves a pair out.
+    """
+    up, down = jnp.where(has_up, up, down), jnp.where(has_down, down, up)
+    up_sign, down_sign = jnp.where(has_up, up_sign, down_sign), jnp.where(has_down, down_sign, up_sign)
+    grown, fallen = up_sign * jnp.exp(up - scale), down_sign * jnp.exp(down - scale)
+    close = difference(grown, fallen, jnp.where(up == down, 0.0, up - down))
+    apart = jnp.where(up_sign == down_sign, close, grown - fallen)
+    return sin**2 * grown + cos**2 * fallen, sin * cos * apart, cos**2 * grown + sin**2 * fallen
+
+
+def difference(one: Any, other: Any, gap: Any) -> Any:
+    """Return e^a - e^b of numbers of one sign, with ``gap`` = a - b: its digits are kept where they are close."""
+    series = SERIES[-1]
+    for coefficient in SERIES[-2::-1]:
+        series = series * gap + coefficient
+    return jnp.where(jnp.abs(gap) < CLOSE, other * gap * series, one - other)
+
+
+def _length_of(rows: Any) -> Any:
     return jnp.sqrt(jnp.sum(rows * rows, axis=0))
 
 
-def _column(values: Any, like: Any) -> Any:
-    """Return values with further axes behind, so that they meet an array whose last axis is time."""
-    return values.reshape(values.shape + (1,) * (like.ndim - values.ndim))
+def _written_out(tick: Tick) -> Tick:
+    """Return a tick by mode as `theorems.unrolled` has it: a tuple of modes if they are few."""
+    return tick._replace(logs=tuple(tick.logs), signs=tuple(tick.signs)) if len(tick.logs) <= FEW else tick
 
 
-def _difference(one: Any, other: Any, gap: Any) -> Any:
-    """Return e^a - e^b of numbers of one sign, with ``gap`` = a - b: its digits are kept where they are close."""
-    series = 1.0
-    for k in range(SERIES, 1, -1):
-        series = 1 + gap / k * series
-    return jnp.where(jnp.abs(gap) < CLOSE, other * gap * series, one - other)
+def _stacked(tick: Tick) -> Tick:
+    """Return a tick whose modes are the first axis of an array."""
+    if not isinstance(tick.logs, tuple):
+        return tick
+    return tick._replace(logs=jnp.stack(tick.logs), signs=jnp.stack(tick.signs))
 
 
 @jax.jit
@@ -551,7 +580,7 @@ def _reduced(groups: Groups, problem: Problem, start: State) -> Reduced:
 
 @jax.jit
 def _moving(form: Modal, timing: Timing, times: Any) -> Tick:
-    return form.moving(timing, times)
+    return _stacked(form.moving(timing, times))
 
 
 def _spread(vectors: Any, modes: Any, logs: Any) -> tuple[Any, Any]:
@@ -564,7 +593,7 @@ def _spread(vectors: Any, modes: Any, logs: Any) -> tuple[Any, Any]:
 
 def _top(logs: Any) -> Any:
     """Return the largest logarithm, or 0 where there is none."""
-    top = jnp.max(logs, axis=0)
+    top = largest(logs)
     return jnp.where(jnp.isfinite(top), top, 0.0)
 
 
