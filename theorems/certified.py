@@ -63,7 +63,7 @@ def accuracy(terms: Terms, referee: Callable[[np.ndarray], np.ndarray]) -> tuple
         while len(left.sample):
             left = _refine(margins, functions, _halves(left), tally)
     wrong, doubtful = tally.counts()
-    found = 1 - wrong / len(terms.labels)
+    found = (len(terms.labels) - wrong) / len(terms.labels)
     times = np.flatnonzero(doubtful)
     if len(times):
         found[times] = referee(times)
@@ -73,7 +73,8 @@ def accuracy(terms: Terms, referee: Callable[[np.ndarray], np.ndarray]) -> tuple
 class Margins(NamedTuple):
     """The own logit less each other one, each term divided by its largest number; ``sizes`` are absolute values.
 
-    ``shared`` (K, C, C) and ``own`` (K2, n, C) are as in `Terms`; ``same`` (n, C) says which margins have no term.
+    ``shared`` (K, C, C) and ``own`` (K2, n, C) are as in `Terms`. ``same`` (n, C) says which margins have no term,
+    ``lost`` (n,) which samples have such a margin over a lower class.
     """
 
     shared: np.ndarray
@@ -82,6 +83,7 @@ class Margins(NamedTuple):
     own_sizes: np.ndarray
     labels: np.ndarray
     same: np.ndarray
+    lost: np.ndarray
 
 
 def _margins(terms: Terms) -> tuple[Margins, np.ndarray]:
@@ -90,6 +92,7 @@ def _margins(terms: Terms) -> tuple[Margins, np.ndarray]:
     shared = np.einsum("kyy->ky", terms.shared)[:, :, None] - terms.shared
     own = terms.own[:, np.arange(len(labels)), labels][:, :, None] - terms.own
     same = ~(shared.any(axis=0)[labels] | own.any(axis=0))
+    lost = (same & (np.arange(same.shape[1]) < labels[:, None])).any(axis=1)
     sizes, scales = [], []
     for part in (shared, own):
         size = np.abs(part)
@@ -98,7 +101,7 @@ def _margins(terms: Terms) -> tuple[Margins, np.ndarray]:
             array /= np.where(scale > 0, scale, 1.0)
         sizes.append(size)
         scales.append(scale.ravel())
-    return Margins(shared, own, *sizes, labels, same), np.concatenate(scales)
+    return Margins(shared, own, *sizes, labels, same, lost), np.concatenate(scales)
 
 
 class Functions(NamedTuple):
@@ -128,7 +131,7 @@ class Functions(NamedTuple):
 def _functions(logs: np.ndarray, scales: np.ndarray) -> Functions:
     with np.errstate(divide="ignore"):
         logs = logs + np.log(scales)[:, None]
-    top = logs.max(axis=0)
+    top = logs.max(axis=0, initial=-np.inf)
     top[top == -np.inf] = 0.0
     logs -= top
     np.maximum(logs, 2 * ABSENT, out=logs)
@@ -144,7 +147,7 @@ def _calm(functions: Functions) -> tuple[np.ndarray, np.ndarray]:
     """Return begin and end of intervals that hold all times, on which no function varies by more than SPREAD."""
     begin, end, found = np.array([0]), np.array([functions.logs.shape[1] - 1]), []
     while len(begin):
-        wild = (begin < end) & (2 * functions.bounds(begin, end)[1].max(axis=0) > SPREAD)
+        wild = (begin < end) & (2 * functions.bounds(begin, end)[1].max(axis=0, initial=0.0) > SPREAD)
         found.append((begin[~wild], end[~wild]))
         begin, end = _bisect(begin[wild], end[wild])
     begins, ends = zip(*found, strict=True)
@@ -195,21 +198,21 @@ def _sweep(margins: Margins, functions: Functions, begin: np.ndarray, end: np.nd
     """Bound the margins of all samples and classes on some intervals, and return those still open."""
     (samples, classes), terms = margins.same.shape, len(margins.shared)
     middle, radius = (bound.T for bound in functions.bounds(begin, end))
-    lost = (margins.same & (np.arange(classes) < margins.labels[:, None])).any(axis=1)
-    shared = np.tensordot(middle[:, :terms], margins.shared, 1)
-    shared_radius = np.tensordot(radius[:, :terms], margins.shared_sizes, 1) + FAINT
+    shared = np.einsum("ik,kyc->iyc", middle[:, :terms], margins.shared)
+    shared_radius = np.einsum("ik,kyc->iyc", radius[:, :terms], margins.shared_sizes) + FAINT
     tally.evaluated += len(begin) * samples * (classes - 1)
     found = []
     step = max(1, BLOCK // (len(begin) * classes))
     for first in range(0, samples, step):
         rows = slice(first, first + step)
-        m = np.tensordot(middle[:, terms:], margins.own[:, rows], 1)
+        m = np.einsum("ik,ksc->isc", middle[:, terms:], margins.own[:, rows])
         m += shared.take(margins.labels[rows], axis=1)
-        r = np.tensordot(radius[:, terms:], margins.own_sizes[:, rows], 1)
+        r = np.einsum("ik,ksc->isc", radius[:, terms:], margins.own_sizes[:, rows])
         r += shared_radius.take(margins.labels[rows], axis=1)
-        wrong = (m < -r).any(axis=2) | lost[rows]
-        still = (m <= r) & ~margins.same[rows]
-        still &= ~wrong[:, :, None]
+        still = m <= r
+        m += r
+        wrong = (m < 0).any(axis=2) | margins.lost[rows]
+        still &= ~(margins.same[rows] | wrong[:, :, None])
         where = np.flatnonzero(wrong) // wrong.shape[1]
         tally.wrong(begin[where], end[where])
         flat = np.flatnonzero(still)
@@ -244,10 +247,9 @@ def _halves(left: Open) -> Open:
 def _refine(margins: Margins, functions: Functions, left: Open, tally: Tally) -> Open:
     """Bound open margins one by one, and return those still open."""
     classes = margins.same.shape[1]
-    shared, own = (array.reshape(len(array), -1) for array in (margins.shared, margins.own))
     numbers = chain(
-        zip(shared, repeat(margins.labels[left.sample] * classes + left.rival)),
-        zip(own, repeat(left.sample * classes + left.rival)),
+        zip(margins.shared, repeat(margins.labels[left.sample] * classes + left.rival), strict=False),
+        zip(margins.own, repeat(left.sample * classes + left.rival), strict=False),
     )
     m, r = np.zeros(len(left.sample)), np.full(len(left.sample), FAINT)
     for (row, index), middle, radius in zip(numbers, *functions.bounds(left.begin, left.end), strict=True):
@@ -255,7 +257,7 @@ def _refine(margins: Margins, functions: Functions, left: Open, tally: Tally) ->
         m += number * middle.take(left.interval)
         r += np.abs(number, out=number) * radius.take(left.interval)
     tally.evaluated += len(m)
-    new = (np.diff(left.interval, prepend=-1) != 0) | (np.diff(left.sample, prepend=-1) != 0)
+    new = np.diff(left.interval * len(margins.labels) + left.sample, prepend=-1) != 0
     first = np.flatnonzero(new)
     wrong = np.logical_or.reduceat(m < -r, first)
     where = left.interval[first[wrong]]
