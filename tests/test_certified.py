@@ -166,23 +166,24 @@ def test_classes_that_are_equal_in_every_term_tie_at_all_times():
     assert found.max() <= 0.75
 
 
-def test_margins_within_rounding_of_zero_are_the_referees():
-    """Two terms that cancel at time 5, and one sample whose decision does not rest on them."""
-    logs = np.stack([np.arange(11.0), np.full(11, 5.0)])
+@pytest.mark.parametrize(("base", "beside"), [(5.0, 1e-13), (5.0, -1e-13), (1e5, 2e-11)])
+def test_margins_within_rounding_of_zero_are_the_referees(base, beside):
+    """Two terms that cancel at time 5, within the rounding of logarithms; the other sample is wrong."""
+    logs = base + np.stack([np.arange(-5.0, 6.0), np.full(11, beside)])
     shared = np.zeros((2, 3, 3))
     shared[0, 0, 0], shared[1, 0, 1] = 1, 1
-    own = np.zeros((0, 2, 3))
+    own, labels = np.zeros((0, 2, 3)), np.array([0, 2])
     asked = []
 
     def referee(times):
         asked.append(times.tolist())
         return np.full(len(times), 0.123)
 
-    found, _ = accuracy(Terms(shared, own, logs, np.array([0, 2])), referee)
+    found, _ = accuracy(Terms(shared, own, logs, labels), referee)
     np.testing.assert_array_equal(found, [0, 0, 0, 0, 0, 0.123, 0.5, 0.5, 0.5, 0.5, 0.5])
     assert asked == [[5]]
-    shared[1, 0, 2] = 2
-    np.testing.assert_array_equal(accuracy(Terms(shared, own, logs, np.array([0, 2])), refuse)[0], [0] * 6 + [0.5] * 5)
+    shared[1, 0, 2] = 2  # class 2 makes the sample wrong at time 5: its decision rests on class 1 no more
+    np.testing.assert_array_equal(accuracy(Terms(shared, own, logs, labels), refuse)[0], [0] * 6 + [0.5] * 5)
 
 
 def test_margins_far_below_the_others_are_the_referees():
@@ -197,6 +198,27 @@ def test_margins_far_below_the_others_are_the_referees():
     assert 250 < min(asked) < 375
     assert max(asked) == 1000
     assert evaluated < 500
+
+
+def test_no_sign_is_taken_from_the_larger_half_of_a_faint_margin():
+    """1 - 2 e^-0.2 < 0, wherever between two terms the line from present to absent falls."""
+    shared = np.zeros((3, 3, 3))
+    shared[0, 0], shared[1, 0, 0], shared[2, 0, 1] = (1, 1, 0), 1, 2
+    for depth in np.arange(-620.0, -560.0, 0.1):
+        logs = np.array([[0.0], [depth], [depth - 0.2]])
+        found, _ = accuracy(Terms(shared, np.zeros((0, 1, 3)), logs, np.array([0])), np.zeros_like)
+        assert found == 0
+
+
+def test_steps_below_the_rounding_of_what_was_travelled_before():
+    """A way of 1000, then 8e-9 in steps of 4e-14, which a sum that stands at 1000 does not feel."""
+    slow = 4e-14 * np.arange(-199_999.0, 1.0)
+    logs = np.stack([np.zeros(200_001), np.append(-1000.0, slow)])
+    shared = np.zeros((2, 2, 2))
+    shared[0, 0, 1], shared[1, 0, 0] = 1 - 6e-9, 1
+    case = Terms(shared, np.zeros((0, 1, 2)), logs, np.array([0]))
+    found, _ = accuracy(case, lambda times: judge(case, times))
+    np.testing.assert_array_equal(found, np.append(0, slow > np.log(1 - 6e-9)))
 
 
 def test_no_term_at_all_chooses_class_0():

@@ -1,8 +1,8 @@
 r"""The accuracy at every one of many times, certified over intervals of times instead of evaluated time by time.
 
 Every logit is a sum of fixed numbers times positive functions of time, so each margin of a sample over a class is one
-too. On an interval a function lies between two numbers, hence a margin in $m \pm r$. A class whose margin is positive on
-all of the interval is beaten there; one negative margin makes the sample wrong there; only what stays open is asked
+too. On an interval a function lies between two numbers, hence a margin in $m \pm r$. A class whose margin is positive
+on all of the interval is beaten there; one negative margin makes the sample wrong there; only what stays open is asked
 again, on the two halves. At a single time r is nothing but rounding.
 """
 
