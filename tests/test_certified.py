@@ -201,13 +201,18 @@ def test_margins_far_below_the_others_are_the_referees():
 
 
 def test_no_sign_is_taken_from_the_larger_half_of_a_faint_margin():
-    """1 - 2 e^-0.2 < 0, wherever between two terms the line from present to absent falls."""
-    shared = np.zeros((3, 3, 3))
-    shared[0, 0], shared[1, 0, 0], shared[2, 0, 1] = (1, 1, 0), 1, 2
+    """1 - 2 e^-0.2 < 0, wherever between its terms the line from present to absent falls."""
+    shared = np.zeros((4, 3, 3))
+    shared[0, 0], shared[1, 0, 0], shared[2:, 0, 1] = (1, 1, 0), 1, 1
     for depth in np.arange(-620.0, -560.0, 0.1):
-        logs = np.array([[0.0], [depth], [depth - 0.2]])
+        logs = np.array([[0.0], [depth], [depth - 0.2], [depth - 0.2]])
         found, _ = accuracy(Terms(shared, np.zeros((0, 1, 3)), logs, np.array([0])), np.zeros_like)
         assert found == 0
+
+
+def test_what_is_not_a_number_is_the_referees():
+    case = Terms(np.full((1, 2, 2), np.nan), np.ones((1, 3, 2)), np.zeros((2, 5)), np.array([0, 1, 1]))
+    np.testing.assert_array_equal(accuracy(case, lambda times: times / 8)[0], np.arange(5) / 8)
 
 
 def test_steps_below_the_rounding_of_what_was_travelled_before():

@@ -7,13 +7,14 @@ again, on the two halves. At a single time r is nothing but rounding.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
 
 ROUNDING = 1e-12  # a margin below this share of the sum of its |terms| may have either sign
-UNIT = 2.0**-52
+UNIT = 2.0**-52  # the spacing of float64 above 1
 SPREAD = 0.3  # a function that varies by more, beside a largest one of 1, leaves too many margins open
 ABSENT = -600.0  # ln of what counts as zero beside 1: the arithmetic of still smaller numbers is slow
 FAINT = 1e-250  # more than all absent terms of a margin together
@@ -55,18 +56,17 @@ def accuracy(terms: Terms, referee: Callable[[np.ndarray], np.ndarray]) -> tuple
     """
     margins, scales = _margins(terms)
     functions = _functions(terms.logs, scales)
-    tally = Tally(terms.logs.shape[1])
+    tally = Tally(*np.zeros((2, terms.logs.shape[1] + 1), dtype=np.int64))
     begin, end = _calm(functions)
-    some = max(1, 4 * BLOCK // terms.own.shape[2] ** 2)
-    for k in range(0, len(begin), some):
-        left = _sweep(margins, functions, begin[k : k + some], end[k : k + some], tally)
+    many = max(1, 4 * BLOCK // terms.own.shape[2] ** 2)
+    for k in range(0, len(begin), many):
+        left = _sweep(margins, functions, begin[k : k + many], end[k : k + many], tally)
         while len(left.sample):
             left = _refine(margins, functions, _halves(left), tally)
-    wrong, doubtful = tally.counts()
-    found = (len(terms.labels) - wrong) / len(terms.labels)
-    times = np.flatnonzero(doubtful)
-    if len(times):
-        found[times] = referee(times)
+    found = (len(terms.labels) - np.cumsum(tally.wrong)[:-1]) / len(terms.labels)
+    doubtful = np.flatnonzero(np.cumsum(tally.doubtful)[:-1])
+    if len(doubtful):
+        found[doubtful] = referee(doubtful)
     return found, tally.evaluated
 
 
@@ -159,26 +159,19 @@ def _bisect(begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return np.concatenate([begin, middle + 1]), np.concatenate([middle, end])
 
 
+@dataclass
 class Tally:
-    """How many samples are wrong, and how many margins in doubt, kept as changes from one time to the next."""
+    """Wrong samples and doubtful margins, as changes of their numbers at each time (T + 1,), and margins evaluated."""
 
-    def __init__(self, times: int) -> None:
-        self._wrong, self._doubtful = np.zeros((2, times + 1), dtype=np.int64)
-        self.evaluated = 0
+    wrong: np.ndarray
+    doubtful: np.ndarray
+    evaluated: int = 0
 
-    def wrong(self, begin: np.ndarray, end: np.ndarray) -> None:
-        """Count one wrong sample from each begin to its end."""
-        np.add.at(self._wrong, begin, 1)
-        np.subtract.at(self._wrong, end + 1, 1)
 
-    def doubtful(self, begin: np.ndarray, end: np.ndarray) -> None:
-        """Count one margin in doubt from each begin to its end."""
-        np.add.at(self._doubtful, begin, 1)
-        np.subtract.at(self._doubtful, end + 1, 1)
-
-    def counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return both at every time (T,)."""
-        return np.cumsum(self._wrong[:-1]), np.cumsum(self._doubtful[:-1])
+def _count(changes: np.ndarray, begin: np.ndarray, end: np.ndarray) -> None:
+    """Count one more from each begin to its end, both included."""
+    np.add.at(changes, begin, 1)
+    np.subtract.at(changes, end + 1, 1)
 
 
 class Open(NamedTuple):
@@ -209,12 +202,12 @@ def _sweep(margins: Margins, functions: Functions, begin: np.ndarray, end: np.nd
         m += shared.take(margins.labels[rows], axis=1)
         r = np.einsum("ik,ksc->isc", radius[:, terms:], margins.own_sizes[:, rows])
         r += shared_radius.take(margins.labels[rows], axis=1)
-        still = m <= r
+        beaten = m > r
         m += r
         wrong = (m < 0).any(axis=2) | margins.lost[rows]
-        still &= ~(margins.same[rows] | wrong[:, :, None])
         where = np.flatnonzero(wrong) // wrong.shape[1]
-        tally.wrong(begin[where], end[where])
+        _count(tally.wrong, begin[where], end[where])
+        still = ~(beaten | margins.same[rows] | wrong[:, :, None])
         flat = np.flatnonzero(still)
         interval, sample, rival = np.unravel_index(flat, still.shape)
         found.append((interval, sample + first, rival, r.ravel()[flat]))
@@ -223,10 +216,10 @@ def _sweep(margins: Margins, functions: Functions, begin: np.ndarray, end: np.nd
 
 
 def _doubt(left: Open, radius: np.ndarray, tally: Tally) -> Open:
-    """Give up on margins at a single time, or all of whose terms are absent; return the others."""
-    hopeless = (left.begin == left.end)[left.interval] | (radius == FAINT)
+    """Give up on margins at a single time, or all of whose terms are absent, or that are NaN; return the others."""
+    hopeless = (left.begin == left.end)[left.interval] | ~(radius > FAINT)
     interval = left.interval[hopeless]
-    tally.doubtful(left.begin[interval], left.end[interval])
+    _count(tally.doubtful, left.begin[interval], left.end[interval])
     return _only(left, ~hopeless)
 
 
@@ -261,6 +254,6 @@ def _refine(margins: Margins, functions: Functions, left: Open, tally: Tally) ->
     first = np.flatnonzero(new)
     wrong = np.logical_or.reduceat(m < -r, first)
     where = left.interval[first[wrong]]
-    tally.wrong(left.begin[where], left.end[where])
+    _count(tally.wrong, left.begin[where], left.end[where])
     still = (m <= r) & ~wrong[np.cumsum(new) - 1]
     return _doubt(_only(left, still), r[still], tally)
