@@ -1,0 +1,138 @@
+r"""Gradient descent on the unhinged loss, step by step, with its metrics at every step.
+
+PyTorch runs a training loop: leaf tensors, logits, autograd, SGD. NumPy and JAX use what autograd cannot know, that the
+label operator M is two numbers (`Setting.own`, `Setting.other`), so that they multiply matrices for the accuracy only.
+The distance to the limit direction $\hat L$ is $2\sin(\operatorname{atan2}(|Z - \langle Z, \hat L\rangle\hat L|,
+\langle Z, \hat L\rangle)/2)$: a difference of normalised arrays would have lost its digits at the end of a run.
+"""
+
+import math
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dynamics.precision import exact
+from theorems.contenders.setting import Setting
+from theorems.machine import threads
+
+Curves = dict[str, np.ndarray]
+Loop = Callable[[], Curves]
+
+
+def torch_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop | None:
+    """Return PyTorch's training loop, or None if PyTorch is not installed. See `numpy_loop`."""
+    if find_spec("torch") is None:
+        return None
+    import torch
+    from torch.nn.functional import linear
+
+    torch.set_num_threads(threads())
+    limit, problem, eta = setting.limit(), setting.problem, setting.experiment.method.eta
+    gamma, labels = float(problem.gamma), torch.tensor(problem.labels, dtype=torch.long)
+    along_h, along_w = torch.tensor(limit.features), torch.tensor(limit.prototypes)
+
+    def distance(h: Any, w: Any) -> float:
+        along = float(torch.sum(h * along_h) + torch.sum(w * along_w))
+        parts = (torch.sub(z, axis, alpha=along) for z, axis in ((h, along_h), (w, along_w)))
+        across = math.hypot(*(float(torch.linalg.vector_norm(part)) for part in parts))
+        return 2 * math.sin(math.atan2(across, along) / 2)
+
+    def run() -> Curves:
+        h, w, b = (
+            torch.tensor(part, requires_grad=True)
+            for part in (setting.start.features, setting.start.prototypes, setting.start.biases)
+        )
+        sgd = torch.optim.SGD([h, w, b], lr=eta, fused=True)
+        curves = {name: np.empty(steps) for name in names}
+        for k in range(steps):
+            logits = linear(h, w, b)
+            own = logits.gather(1, labels[:, None])
+            loss = (gamma * logits.sum() - (1 + gamma) * own.sum()) / len(labels)
+            sgd.zero_grad()
+            loss.backward()
+            with torch.no_grad():
+                curves["loss"][k] = loss.item()
+                norms = (float(torch.linalg.vector_norm(part)) for part in (h, w))
+                curves["log_norm"][k] = math.log(math.hypot(*norms))
+                curves["distance"][k] = distance(h, w)
+                if "accuracy" in names:
+                    curves["accuracy"][k] = (logits.argmax(1) == labels).double().mean().item()
+            sgd.step()
+        return curves
+
+    return run
+
+
+def numpy_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop:
+    """Return a loop of ``steps`` steps from the start that returns its metrics before each of them, (steps,) each.
+
+    ``names``: loss, log_norm and distance, and the accuracy if it is among them.
+    """
+    limit, problem, eta = setting.limit(), setting.problem, setting.experiment.method.eta
+    own, other, mass = setting.own, setting.other, problem.bias_drive()
+    along_h = limit.features.reshape(setting.shape)
+
+    def run() -> Curves:
+        h, w, b = (np.array(part) for part in (setting.start.features, setting.start.prototypes, setting.start.biases))
+        blocks, across = h.reshape(setting.shape), np.empty(setting.shape)  # of the same memory as h
+        curves = {name: np.empty(steps) for name in names}
+        for k in range(steps):
+            sums = blocks.sum(axis=1)
+            pull = own * sums + other * sums.sum(axis=0)
+            push = own * w + other * w.sum(axis=0)
+            curves["loss"][k] = -np.vdot(pull, w) - b @ mass
+            curves["log_norm"][k] = np.log(np.vdot(h, h) + np.vdot(w, w)) / 2
+            along = np.vdot(h, along_h) + np.vdot(w, limit.prototypes)
+            np.subtract(blocks, np.multiply(along_h, along, out=across), out=across)
+            across_w = w - along * limit.prototypes
+            root = np.sqrt(np.vdot(across, across) + np.vdot(across_w, across_w))
+            curves["distance"][k] = 2 * np.sin(np.arctan2(root, along) / 2)
+            if "accuracy" in names:
+                curves["accuracy"][k] = np.mean(np.argmax(h @ w.T + b, axis=1) == problem.labels)
+            blocks += eta * push[:, None]
+            w += eta * pull
+            b += eta * mass
+        return curves
+
+    return run
+
+
+def jax_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop:
+    """Return one compiled scan. See `numpy_loop`."""
+    limit, problem, eta = setting.limit(), setting.problem, setting.experiment.method.eta
+    own, other, mass = setting.own, setting.other, problem.bias_drive()
+    labels = problem.labels
+
+    def step(state: Any, _: None) -> tuple[Any, Any]:
+        blocks, w, b = state
+        h = blocks.reshape(len(labels), -1)
+        sums = jnp.sum(blocks, axis=1)
+        pull = own * sums + other * jnp.sum(sums, axis=0)
+        push = own * w + other * jnp.sum(w, axis=0)
+        along = jnp.vdot(h, along_h) + jnp.vdot(w, along_w)
+        root = jnp.sqrt(jnp.sum((h - along * along_h) ** 2) + jnp.sum((w - along * along_w) ** 2))
+        row = {
+            "loss": -jnp.vdot(pull, w) - b @ mass,
+            "log_norm": jnp.log(jnp.sum(h**2) + jnp.sum(w**2)) / 2,
+            "distance": 2 * jnp.sin(jnp.arctan2(root, along) / 2),
+        }
+        if "accuracy" in names:
+            hits = jnp.sum(jnp.argmax(h @ w.T + b, axis=1) == labels, dtype=jnp.float64)
+            row["accuracy"] = hits / len(labels)
+        return (blocks + eta * push[:, None], w + eta * pull, b + eta * mass), row
+
+    with exact():
+        along_h, along_w = jnp.asarray(limit.features), jnp.asarray(limit.prototypes)
+        start = (setting.start.features.reshape(setting.shape), setting.start.prototypes, setting.start.biases)
+        start = jax.tree.map(jnp.asarray, start)
+        compiled = jax.jit(lambda state: jax.lax.scan(step, state, length=steps)[1])
+
+    def run() -> Curves:
+        with exact():
+            return {name: np.asarray(values) for name, values in compiled(start).items()}
+
+    return run
