@@ -11,8 +11,8 @@ class Curves(Benchmark):
 
     kind: ClassVar[str] = "curves"
     about: ClassVar[str] = (
-        "Loss, norm and distance at every step for the five gammas of Figure 1, from H and W in memory. A loop computes "
-        "the same at each of its steps. The traffic floor reads H once and writes the curves."
+        "Loss, norm and distance at every step for the five gammas of Figure 1, from H and W in memory. A loop "
+        "computes the same at each of its steps. The traffic floor reads H once and writes the curves."
     )
     order: ClassVar[int] = 1
 

@@ -43,8 +43,8 @@ class Memory(Benchmark):
 
     kind: ClassVar[str] = "memory"
     about: ClassVar[str] = (
-        "The most memory that a call takes beyond its imports and H and W, in a process of its own; it has done the same "
-        "in a small size before."
+        "The most memory that a call takes beyond its imports and H and W, in a process of its own; it has done the "
+        "same in a small size before."
     )
     order: ClassVar[int] = 9
 

@@ -17,8 +17,9 @@ class Refinement(Benchmark):
 
     kind: ClassVar[str] = "refinement"
     about: ClassVar[str] = (
-        "Margins evaluated for the accuracy of five curve sets, against one for each step, sample and other class. A "
-        "mismatch is a step where it differs from the accuracy of that step alone: at changes, before them, and between."
+        "Margins evaluated for the accuracy of five curve sets, against one for each step, sample and other class. "
+        "A mismatch is a step where it differs from the accuracy of that step alone: at changes, "
+        "before them and between."
     )
     order: ClassVar[int] = 3
 

@@ -15,8 +15,8 @@ class StateAtOnce(Benchmark):
 
     kind: ClassVar[str] = "state"
     about: ClassVar[str] = (
-        "H and W of a gradient flow at its last time, against copies of H in memory, SciPy's expm_multiply on an operator "
-        "applied in O(np), and DOP853 and diffrax at rtol 1e-8."
+        "H and W of a gradient flow at its last time, against copies of H in memory, SciPy's expm_multiply on an "
+        "operator applied in O(np), and DOP853 and diffrax at rtol 1e-8."
     )
     order: ClassVar[int] = 4
 

@@ -18,27 +18,39 @@ ATOL = 1e-10  # the entries of the start are of size 1
 Flow = Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
-def exponential(setting: Setting, time: float) -> Flow:
-    r"""Return SciPy's $e^{tA}Z_0$, the operator A on rows (n + C, p) applied in O(n p); it returns (H', W')."""
-    (classes, per_class, p), samples = setting.shape, setting.problem.samples
-    own, other = setting.own, setting.other
+class Generator(LinearOperator):
+    """What moves the rows (n + C, p) of H' and W' per unit of time, times ``span``, applied in O(n p).
 
-    def apply(rows: np.ndarray) -> np.ndarray:
-        rows = rows.reshape(samples + classes, -1)
-        w, sums = rows[samples:], rows[:samples].reshape(classes, per_class, -1).sum(axis=1)
-        moved = np.empty_like(rows)
-        moved[:samples].reshape(classes, per_class, -1)[:] = (own * w + other * w.sum(axis=0))[:, None]
+    It is symmetric: M stands off the diagonal, and its transpose opposite.
+    """
+
+    def __init__(self, setting: Setting, span: float) -> None:
+        size = setting.problem.samples + setting.problem.classes
+        super().__init__(np.dtype(float), (size, size))
+        self.setting, self.span = setting, span
+
+    def _matmat(self, X: np.ndarray) -> np.ndarray:
+        (classes, per_class, _), samples = self.setting.shape, self.setting.problem.samples
+        moved = np.empty(X.shape)
+        blocks = moved[:samples].reshape(classes, per_class, -1)
+        w, sums = X[samples:], X[:samples].reshape(classes, per_class, -1).sum(axis=1)
+        own, other = self.span * self.setting.own, self.span * self.setting.other
+        blocks[:] = (own * w + other * w.sum(axis=0))[:, None]
         moved[samples:] = own * sums + other * sums.sum(axis=0)
         return moved
 
-    size = samples + classes
-    # M stands off the diagonal, and its transpose opposite: A is symmetric, of trace 0.
-    operator = LinearOperator((size, size), matvec=apply, matmat=apply, rmatvec=apply, rmatmat=apply, dtype=float)
+    def _adjoint(self) -> "Generator":
+        return self
+
+
+def exponential(setting: Setting, time: float) -> Flow:
+    """Return SciPy's expm_multiply; it returns (H', W')."""
+    generator = Generator(setting, setting.experiment.method.eta * time)
     start = np.concatenate([setting.start.features, setting.start.prototypes])
-    span = setting.experiment.method.eta * time
+    samples = setting.problem.samples
 
     def run() -> tuple[np.ndarray, np.ndarray]:
-        rows = expm_multiply(span * operator, start, traceA=0.0)
+        rows = expm_multiply(generator, start, traceA=0.0)
         return rows[:samples], rows[samples:]
 
     return run
@@ -46,20 +58,12 @@ def exponential(setting: Setting, time: float) -> Flow:
 
 def dop853(setting: Setting, time: float) -> Flow:
     """Return SciPy's DOP853 at rtol 1e-8, without the intermediate states that ``solve_ivp`` would keep."""
-    (classes, per_class, p), samples = setting.shape, setting.problem.samples
-    own, other, eta = setting.own, setting.other, setting.experiment.method.eta
+    samples, p = setting.start.features.shape
+    generator = Generator(setting, setting.experiment.method.eta)
     start = np.concatenate([setting.start.features, setting.start.prototypes]).ravel()
 
-    def velocity(_: float, flat: np.ndarray) -> np.ndarray:
-        rows, moved = flat.reshape(-1, p), np.empty_like(flat)
-        w, sums = rows[samples:], rows[:samples].reshape(classes, per_class, p).sum(axis=1)
-        out = moved.reshape(-1, p)
-        out[:samples].reshape(classes, per_class, p)[:] = (eta * (own * w + other * w.sum(axis=0)))[:, None]
-        out[samples:] = eta * (own * sums + other * sums.sum(axis=0))
-        return moved
-
     def run() -> tuple[np.ndarray, np.ndarray]:
-        solver = DOP853(velocity, 0.0, start, time, rtol=RTOL, atol=ATOL)
+        solver = DOP853(lambda _, z: (generator @ z.reshape(-1, p)).ravel(), 0.0, start, time, rtol=RTOL, atol=ATOL)
         while solver.status == "running":
             solver.step()
         rows = solver.y.reshape(-1, p)

@@ -41,6 +41,12 @@ class Setting:
         return float(self.problem.beta) / self.problem.samples
 
     @property
+    def mass(self) -> np.ndarray:
+        """M 1 (C,): where the loss drives the biases."""
+        classes, per_class, _ = self.shape
+        return np.full(classes, per_class * (self.own + classes * self.other))
+
+    @property
     def targets(self) -> np.ndarray:
         """The columns of W M as rows (C, p), one a class: where the loss drives its features."""
         prototypes = self.start.prototypes

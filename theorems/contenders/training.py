@@ -8,7 +8,6 @@ The distance to the limit direction $\hat L$ is $2\sin(\operatorname{atan2}(|Z -
 
 import math
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import jax
@@ -16,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.precision import exact
+from theorems.contenders.optional import pytorch
 from theorems.contenders.setting import Setting
-from theorems.machine import threads
 
 Curves = dict[str, np.ndarray]
 Loop = Callable[[], Curves]
@@ -25,12 +24,9 @@ Loop = Callable[[], Curves]
 
 def torch_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop | None:
     """Return PyTorch's training loop, or None if PyTorch is not installed. See `numpy_loop`."""
-    if find_spec("torch") is None:
+    torch = pytorch()
+    if torch is None:
         return None
-    import torch
-    from torch.nn.functional import linear
-
-    torch.set_num_threads(threads())
     limit, problem, eta = setting.limit(), setting.problem, setting.experiment.method.eta
     gamma, labels = float(problem.gamma), torch.tensor(problem.labels, dtype=torch.long)
     along_h, along_w = torch.tensor(limit.features), torch.tensor(limit.prototypes)
@@ -49,7 +45,7 @@ def torch_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop | N
         sgd = torch.optim.SGD([h, w, b], lr=eta, fused=True)
         curves = {name: np.empty(steps) for name in names}
         for k in range(steps):
-            logits = linear(h, w, b)
+            logits = torch.nn.functional.linear(h, w, b)
             own = logits.gather(1, labels[:, None])
             loss = (gamma * logits.sum() - (1 + gamma) * own.sum()) / len(labels)
             sgd.zero_grad()
@@ -73,7 +69,7 @@ def numpy_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop:
     ``names``: loss, log_norm and distance, and the accuracy if it is among them.
     """
     limit, problem, eta = setting.limit(), setting.problem, setting.experiment.method.eta
-    own, other, mass = setting.own, setting.other, problem.bias_drive()
+    own, other, mass = setting.own, setting.other, setting.mass
     along_h = limit.features.reshape(setting.shape)
 
     def run() -> Curves:
@@ -104,7 +100,7 @@ def numpy_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop:
 def jax_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop:
     """Return one compiled scan. See `numpy_loop`."""
     limit, problem, eta = setting.limit(), setting.problem, setting.experiment.method.eta
-    own, other, mass = setting.own, setting.other, problem.bias_drive()
+    own, other, mass = setting.own, setting.other, setting.mass
     labels = problem.labels
 
     def step(state: Any, _: None) -> tuple[Any, Any]:

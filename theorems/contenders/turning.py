@@ -1,7 +1,6 @@
 """Descent of normalised features with fixed prototypes: the loss is -<h/|h|, g>, g the columns of W M."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import jax
@@ -9,20 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.precision import exact
+from theorems.contenders.optional import pytorch
 from theorems.contenders.setting import Setting
-from theorems.machine import threads
 
 Turn = Callable[[], np.ndarray]
 
 
 def torch_turning(setting: Setting, steps: int) -> Turn | None:
     """Return PyTorch's loop with autograd through the normalisation, or None if PyTorch is not installed."""
-    if find_spec("torch") is None:
+    torch = pytorch()
+    if torch is None:
         return None
-    import torch
-    from torch.nn.functional import normalize
-
-    torch.set_num_threads(threads())
     eta, targets = setting.experiment.method.eta, torch.tensor(setting.targets[setting.problem.labels])
 
     def run() -> np.ndarray:
@@ -30,7 +26,7 @@ def torch_turning(setting: Setting, steps: int) -> Turn | None:
         sgd = torch.optim.SGD([h], lr=eta, fused=True)
         for _ in range(steps):
             sgd.zero_grad()
-            loss = -torch.sum(normalize(h) * targets)
+            loss = -torch.sum(torch.nn.functional.normalize(h) * targets)
             loss.backward()
             sgd.step()
         return h.detach().numpy()
