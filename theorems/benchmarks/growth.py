@@ -16,9 +16,9 @@ ROUNDS = 3
 # What is varied: its name, the sizes, and those of --quick.
 SIZES: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     "features": ("features p", (128, 512, 2048), (8, 16)),
-    "classes": ("classes C", (25, 100, 400), (3, 6)),
-    "per_class": ("samples of a class N", (5, 20, 80), (2, 4)),
-    "steps": ("steps T", (1_000, 10_000, 100_000), (50, 100)),
+    "classes": ("classes C", (25, 100, 400), (2, 4)),
+    "per_class": ("samples of a class N", (5, 20, 80), (1, 3)),
+    "steps": ("steps T", (1_000, 10_000, 100_000), (150, 300)),
 }
 # The largest exponent that the way of computing allows, p, C, N, T.
 BOUNDS: dict[str, tuple[float, ...]] = {

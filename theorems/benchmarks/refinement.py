@@ -8,8 +8,7 @@ from theorems.benchmark import GAMMAS, Benchmark, Effort, Line, at_least, at_mos
 from theorems.contenders import ours
 from theorems.stopwatch import COUNT, Amount
 
-CHECKED = 200  # times for each gamma: half of them where the accuracy changes, with the step before it
-NAMES = ("accuracy",)
+CHECKED = 200  # times for each gamma, at most: half of them where the accuracy changes, and the one before
 
 
 class Refinement(Benchmark):
@@ -33,8 +32,9 @@ class Refinement(Benchmark):
         for gamma in GAMMAS:
             found = ours.accuracy(setting, gamma)
             times = checked_times(found)
-            wrong += int(np.sum(found[times] != ours.accuracy_alone(setting, gamma, times)))
-            checked += len(times)
+            differs = found[times] != ours.accuracy_alone(setting, gamma, times)
+            wrong += len(set(times[differs]))
+            checked += len(set(times))
         evaluated = Amount.of([ours.margin_evaluations(setting, GAMMAS)], COUNT)
         return [
             Line("margins evaluated", evaluated, "brute force", Amount.of([brute], COUNT), at_least(500)),
@@ -43,11 +43,15 @@ class Refinement(Benchmark):
 
 
 def checked_times(accuracy: np.ndarray) -> np.ndarray:
-    """Return times, ascending: where the accuracy changes and the one before (evenly chosen if many), and others."""
+    """Return CHECKED times, ascending: some changes of the accuracy and the times before them, and others.
+
+    The last one is repeated where there are fewer: one compilation serves every number of changes.
+    """
     changes = np.flatnonzero(np.diff(accuracy)) + 1
-    few = changes[np.unique(np.linspace(0, len(changes) - 1, CHECKED // 4).astype(int))] if len(changes) else changes
+    few = changes[np.linspace(0, len(changes) - 1, min(len(changes), CHECKED // 4)).astype(int)]
     between = np.linspace(0, len(accuracy) - 1, CHECKED // 2).astype(int)
-    return np.unique(np.concatenate([few, few - 1, between]))
+    times = np.unique(np.concatenate([few, few - 1, between]))
+    return np.pad(times, (0, CHECKED - len(times)), mode="edge")
 
 
 MEMBER = Refinement

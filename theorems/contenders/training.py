@@ -7,7 +7,7 @@ The distance to the limit direction $\hat L$ is $2\sin(\operatorname{atan2}(|Z -
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -29,20 +29,24 @@ def torch_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop | N
         return None
     limit, problem, eta = setting.limit(), setting.problem, setting.experiment.method.eta
     gamma, labels = float(problem.gamma), torch.tensor(problem.labels, dtype=torch.long)
-    along_h, along_w = torch.tensor(limit.features), torch.tensor(limit.prototypes)
+    directions = torch.tensor(limit.features), torch.tensor(limit.prototypes)
+    memory = [torch.empty_like(one) for one in directions]  # fresh memory at every step would cost page faults
 
-    def distance(h: Any, w: Any) -> float:
-        along = float(torch.sum(h * along_h) + torch.sum(w * along_w))
-        parts = (torch.sub(z, axis, alpha=along) for z, axis in ((h, along_h), (w, along_w)))
-        across = math.hypot(*(float(torch.linalg.vector_norm(part)) for part in parts))
-        return 2 * math.sin(math.atan2(across, along) / 2)
+    def norm(parts: Iterable[Any]) -> float:
+        return math.hypot(*(float(torch.linalg.vector_norm(part)) for part in parts))
+
+    def distance(state: tuple[Any, Any]) -> float:
+        along = sum(float(torch.dot(z.view(-1), one.view(-1))) for z, one in zip(state, directions, strict=True))
+        for z, one, out in zip(state, directions, memory, strict=True):
+            torch.sub(z, one, alpha=along, out=out)
+        return 2 * math.sin(math.atan2(norm(memory), along) / 2)
 
     def run() -> Curves:
         h, w, b = (
             torch.tensor(part, requires_grad=True)
             for part in (setting.start.features, setting.start.prototypes, setting.start.biases)
         )
-        sgd = torch.optim.SGD([h, w, b], lr=eta, fused=True)
+        sgd = torch.optim.SGD([h, w, b], lr=eta, foreach=False)
         curves = {name: np.empty(steps) for name in names}
         for k in range(steps):
             logits = torch.nn.functional.linear(h, w, b)
@@ -52,9 +56,8 @@ def torch_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop | N
             loss.backward()
             with torch.no_grad():
                 curves["loss"][k] = loss.item()
-                norms = (float(torch.linalg.vector_norm(part)) for part in (h, w))
-                curves["log_norm"][k] = math.log(math.hypot(*norms))
-                curves["distance"][k] = distance(h, w)
+                curves["log_norm"][k] = math.log(norm((h, w)))
+                curves["distance"][k] = distance((h, w))
                 if "accuracy" in names:
                     curves["accuracy"][k] = (logits.argmax(1) == labels).double().mean().item()
             sgd.step()
@@ -103,26 +106,29 @@ def jax_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop:
     own, other, mass = setting.own, setting.other, setting.mass
     labels = problem.labels
 
+    def total(blocks: Any) -> Any:
+        # In two sums, kept apart: XLA adds whole arrays up in one thread and without vector instructions.
+        return jnp.sum(jax.lax.optimization_barrier(jnp.sum(blocks, axis=1)))
+
     def step(state: Any, _: None) -> tuple[Any, Any]:
-        blocks, w, b = state
-        h = blocks.reshape(len(labels), -1)
-        sums = jnp.sum(blocks, axis=1)
+        h, w, b = state
+        sums = jnp.sum(h, axis=1)
         pull = own * sums + other * jnp.sum(sums, axis=0)
         push = own * w + other * jnp.sum(w, axis=0)
-        along = jnp.vdot(h, along_h) + jnp.vdot(w, along_w)
-        root = jnp.sqrt(jnp.sum((h - along * along_h) ** 2) + jnp.sum((w - along * along_w) ** 2))
+        along = total(h * along_h) + jnp.sum(w * along_w)
+        root = jnp.sqrt(total((h - along * along_h) ** 2) + jnp.sum((w - along * along_w) ** 2))
         row = {
-            "loss": -jnp.vdot(pull, w) - b @ mass,
-            "log_norm": jnp.log(jnp.sum(h**2) + jnp.sum(w**2)) / 2,
+            "loss": -jnp.sum(pull * w) - b @ mass,
+            "log_norm": jnp.log(total(h**2) + jnp.sum(w**2)) / 2,
             "distance": 2 * jnp.sin(jnp.arctan2(root, along) / 2),
         }
         if "accuracy" in names:
-            hits = jnp.sum(jnp.argmax(h @ w.T + b, axis=1) == labels, dtype=jnp.float64)
-            row["accuracy"] = hits / len(labels)
-        return (blocks + eta * push[:, None], w + eta * pull, b + eta * mass), row
+            chosen = jnp.argmax(h.reshape(len(labels), -1) @ w.T + b, axis=1)
+            row["accuracy"] = jnp.sum(chosen == labels, dtype=jnp.float64) / len(labels)
+        return (h + eta * push[:, None], w + eta * pull, b + eta * mass), row
 
     with exact():
-        along_h, along_w = jnp.asarray(limit.features), jnp.asarray(limit.prototypes)
+        along_h, along_w = jnp.asarray(limit.features).reshape(setting.shape), jnp.asarray(limit.prototypes)
         start = (setting.start.features.reshape(setting.shape), setting.start.prototypes, setting.start.biases)
         start = jax.tree.map(jnp.asarray, start)
         compiled = jax.jit(lambda state: jax.lax.scan(step, state, length=steps)[1])

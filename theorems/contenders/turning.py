@@ -23,7 +23,7 @@ def torch_turning(setting: Setting, steps: int) -> Turn | None:
 
     def run() -> np.ndarray:
         h = torch.tensor(setting.start.features, requires_grad=True)
-        sgd = torch.optim.SGD([h], lr=eta, fused=True)
+        sgd = torch.optim.SGD([h], lr=eta, foreach=False)
         for _ in range(steps):
             sgd.zero_grad()
             loss = -torch.sum(torch.nn.functional.normalize(h) * targets)
