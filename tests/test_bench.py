@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from dynamics.errors import InputError
 from theorems.benchmark import QUICK, Line, at_least, at_most, benchmarks, choose_benchmarks
-from theorems.benchmarks.growth import exponent
+from theorems.benchmarks.growth import BOUNDS, SIZES, Growth, exponent
 from theorems.benchmarks.refinement import checked_times
 from theorems.cli import app
 from theorems.contenders import ours
@@ -192,7 +193,14 @@ def test_a_quick_run_prints_a_table_and_writes_every_number(tmp_path, monkeypatc
     file = tmp_path / "bench.json"
     result = CliRunner().invoke(app, ["bench", "--quick", "settings", "simulation", "--json", str(file)])
     assert result.exit_code == 0, result.output
-    for word in ("settings: 20 settings x 30 times", "one setting: ", "simulation: one step", "GF/s", "versions"):
+    for word in (
+        "settings: 20 x 30 times",
+        "one setting: ",
+        "simulation: one step",
+        "(a) a share of 200 steps",
+        "GF/s",
+        "versions",
+    ):
         assert word in " ".join(result.output.split())
     found = json.loads(file.read_text())
     assert found["quick"] is True
@@ -203,6 +211,33 @@ def test_a_quick_run_prints_a_table_and_writes_every_number(tmp_path, monkeypatc
     assert line["ratio"] == line["ours"]["median"] / line["against"]["median"]
     assert line["met"] is (line["ratio"] <= 25)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_growth_is_drawn_over_every_size_with_its_exponents(tmp_path, monkeypatch):
+    monkeypatch.setattr(Growth, "lines", classmethod(lambda cls, effort: grown()))
+    file = tmp_path / "growth.svg"
+    result = CliRunner().invoke(app, ["bench", "--quick", "growth", "--plot", str(file)])
+    assert result.exit_code == 0, result.output
+    assert "growth: curves in p" in result.output
+    assert b"<svg" in file.read_bytes()
+    figure = Figure()
+    Growth.plot(figure, grown())
+    assert [axes.get_title() for axes in figure.axes] == [f"({a}) {SIZES[key][0]}" for a, key in zip("abcd", SIZES)]
+    for axes, key in zip(figure.axes, SIZES, strict=True):
+        sizes, seconds = axes.lines[1].get_data()
+        np.testing.assert_array_equal(sizes, SIZES[key][1])
+        np.testing.assert_allclose(seconds, 1e-3 * sizes**0.75)
+        assert [text.get_text().split("^")[1] for text in axes.texts] == ["{0.50}$", "{0.75}$", "{1.00}$"]
+
+
+def grown():
+    """Lines of pure power laws."""
+    found = []
+    for title, sizes, _ in SIZES.values():
+        for power, name in zip((0.5, 0.75, 1.0), BOUNDS, strict=True):
+            points = tuple((float(size), 1e-3 * size**power) for size in sizes)
+            found.append(Line(f"{name} in {title[-1]}", exponent(points), "bound", None, None, points))
+    return found
 
 
 def test_a_contender_that_is_missing_is_said_to_be(monkeypatch):

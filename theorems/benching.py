@@ -5,6 +5,7 @@ import json
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import matplotlib as mpl
@@ -29,6 +30,7 @@ SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     BYTES: ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
 }
 DASH = "-"
+MET = {None: DASH, True: "yes", False: "NO"}
 
 
 def run_benchmarks(names: list[str], json_file: Path | None, plot: Path | None, *, quick: bool) -> None:
@@ -97,39 +99,44 @@ def _picture(found: Measured, suffix: str) -> bytes:
 
 
 def _print(console: Console, found: Measured, effort: Effort, machine: dict[str, Any]) -> None:
-    """Print the table, what each row means, and the machine."""
-    console.print(_table(found, asked=not effort.quick))
-    versions = ", ".join(f"{name} {one or 'not installed'}" for name, one in machine["versions"].items())
-    size = "small sizes, which show that it runs and not how fast" if effort.quick else "float64"
+    """Print the table, its notes, and the machine."""
+    notes: dict[str, str] = {}
+    console.print(_table(found, notes, asked=not effort.quick))
+    for note, mark in notes.items():
+        console.print(f"  {mark} {escape(note)}", soft_wrap=True)
     spread = escape(f"medians [lowest..highest] of {effort.rounds} rounds in turns")
+    size = "small sizes, which show that it runs and not how fast" if effort.quick else "float64"
     console.print(f"\n{spread}; compilation excluded; {size}", soft_wrap=True)
     console.print(
         f"machine   {machine['processor']}, {machine['threads']} threads: copies {machine['copy GB/s']:.0f} GB/s, "
         f"multiplies {machine['product GF/s']:.0f} GF/s", soft_wrap=True,
     )  # fmt: skip
+    versions = ", ".join(f"{name} {one or 'not installed'}" for name, one in machine["versions"].items())
     console.print(f"versions  {versions}", soft_wrap=True)
 
 
-def _table(found: Measured, *, asked: bool) -> Table:
-    """Return the table; what is asked is asked of the full size only."""
+def _table(found: Measured, notes: dict[str, str], *, asked: bool) -> Table:
+    """Return the table, and collect its notes by their text; what is asked is asked of the full size only."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("row", "ours", "against", "ratio", *(("asked", "met") if asked else ())):
         table.add_column(name, justify="right" if name in ("ratio", "asked") else "left")
     for row, lines in found.items():
         above: list[str] = []
         for line in lines:
-            cells = _cells(row, line)
-            again = cells[:2] == above  # ours, against another one
-            above = cells[:2]
-            table.add_row(*(["", ""] if again else map(escape, above)), *map(escape, cells[2 : len(table.columns)]))
+            ours = [f"{row.kind}: {line.what}", _noted(line.ours, notes)]
+            other = f"{line.rival}: {_noted(line.against, notes) if line.against else 'not installed'}"
+            cells = [*(["", ""] if ours == above else ours), other, _ratio(line), _asked(line), MET[line.met]]
+            table.add_row(*map(escape, cells[: len(table.columns)]))
+            above = ours
     return table
 
 
-def _cells(row: type[Benchmark], line: Line) -> list[str]:
-    against = "not installed" if line.against is None else shown(line.against)
-    met = {None: DASH, True: "yes", False: "NO"}[line.met]
-    what = f"{row.kind}: {line.what}"
-    return [what, shown(line.ours), f"{line.rival}: {against}", _ratio(line), _asked(line), met]
+def _noted(amount: Amount, notes: dict[str, str]) -> str:
+    """Return an amount as text, with the mark of its note."""
+    if not amount.note:
+        return shown(amount)
+    mark = notes.setdefault(amount.note, f"({ascii_lowercase[len(notes)]})")
+    return f"{shown(amount)} {mark}"
 
 
 def shown(amount: Amount) -> str:
@@ -139,7 +146,7 @@ def shown(amount: Amount) -> str:
         return f"^{amount.median:.2f}{spread}"
     size, name = _scale(amount)
     ends = f" [{amount.low / size:.3g}..{amount.high / size:.3g}]" if amount.samples > 1 else ""
-    return f"{amount.median / size:.3g}{name and ' ' + name}{ends}{amount.note and f' ({amount.note})'}"
+    return f"{amount.median / size:.3g}{name and ' ' + name}{ends}"
 
 
 def _scale(amount: Amount) -> tuple[float, str]:

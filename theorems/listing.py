@@ -33,7 +33,7 @@ def listing() -> dict[str, dict[str, Any]]:
         found[family] = {kind: {"about": _first_line(member), **_keys(member)} for kind, member in kinds.items()}
     found["claims"] = {name: {"about": claim.sentence} for name, claim in catalogue().items()}
     found["figures"] = {kind: {"about": recipe.title} for kind, recipe in recipes().items()}
-    found["benchmarks"] = {kind: {"about": _first_line(row)} for kind, row in benchmarks().items()}
+    found["benchmarks"] = {kind: {"about": row.about} for kind, row in benchmarks().items()}
     return found
 
 

@@ -15,7 +15,7 @@ def against_loops(effort: Effort, names: tuple[str, ...], torch: Asked, floor: A
     start, sets = (setting.problem, setting.start), len(GAMMAS)
     grid = {"problem.gamma": list(GAMMAS)}
     share = sets * effort.steps / effort.loop_steps
-    note = f"measured over {effort.loop_steps} steps of {sets} x {effort.steps}"
+    note = f"measured over {effort.loop_steps} steps, and multiplied"
     contenders = [
         Contender("ours", lambda: ours.curves(setting.experiment, grid, names, start)),
         Contender("traffic floor", traffic_floor(setting.start.features, sets * (effort.steps + 1) * len(names))),
@@ -26,7 +26,6 @@ def against_loops(effort: Effort, names: tuple[str, ...], torch: Asked, floor: A
     found = in_turns(contenders, effort.rounds)
     mine = found["ours"]
     assert mine is not None
-    what = f"{sets} x {effort.steps} steps: {', '.join(names)}"
     asked = {"torch loop": torch, "traffic floor": floor}
     rivals = [*LOOPS, "traffic floor"] if floor else [*LOOPS]
-    return [Line(what, mine, name, found[name], asked.get(name)) for name in rivals]
+    return [Line(f"{sets} x {effort.steps} steps", mine, name, found[name], asked.get(name)) for name in rivals]

@@ -30,7 +30,7 @@ def _state(effort: Effort) -> Callable[[], Any]:
 
 CONTENDERS: dict[str, Callable[[Effort], Callable[[], Any] | None]] = {
     "curves": lambda effort: _exact(effort, CURVES),
-    "curves with accuracy": lambda effort: _exact(effort, WITH_ACCURACY),
+    "with accuracy": lambda effort: _exact(effort, WITH_ACCURACY),
     "state": _state,
     "torch loop": lambda effort: torch_loop(effort.setting(), effort.loop_steps, WITH_ACCURACY),
     "jax scan": lambda effort: jax_loop(effort.setting(), effort.loop_steps, WITH_ACCURACY),
@@ -55,9 +55,9 @@ class Memory(Benchmark):
         found = {name: _measured(name, effort) for name in CONTENDERS}
         against = [
             ("curves", "size of H", size, at_most(4)),
-            ("curves with accuracy", "size of H", size, at_most(40)),
-            ("curves with accuracy", "torch loop", found["torch loop"], None),
-            ("curves with accuracy", "jax scan", found["jax scan"], None),
+            ("with accuracy", "size of H", size, at_most(40)),
+            ("with accuracy", "torch loop", found["torch loop"], None),
+            ("with accuracy", "jax scan", found["jax scan"], None),
             ("state", "DOP853", found["DOP853"], None),
         ]
         return [

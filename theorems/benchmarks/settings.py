@@ -34,9 +34,7 @@ class Settings(Benchmark):
         )
         mine = found["many"]
         assert mine is not None
-        return [
-            Line(f"{effort.settings} settings x {effort.times} times", mine, "one setting", found["one"], at_most(25))
-        ]
+        return [Line(f"{effort.settings} x {effort.times} times", mine, "one setting", found["one"], at_most(25))]
 
 
 MEMBER = Settings

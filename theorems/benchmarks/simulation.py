@@ -21,7 +21,7 @@ class Simulation(Benchmark):
     def lines(cls, effort: Effort) -> list[Line]:
         """See `Benchmark.lines`."""
         setting, steps = effort.setting(), min(LONGER * effort.loop_steps, effort.steps)
-        note = f"of {steps} steps"
+        note = f"a share of {steps} steps"
         found = in_turns(
             [
                 Contender("ours", lambda: ours.simulated(setting, steps), 1 / steps, note),

@@ -21,10 +21,15 @@ class Spherical(Benchmark):
     def lines(cls, effort: Effort) -> list[Line]:
         """See `Benchmark.lines`."""
         setting = effort.setting(scenario={"kind": "spherical"})
-        few, note = effort.loop_steps, f"of {effort.loop_steps} steps"
+        few, note = effort.loop_steps, f"a share of {effort.loop_steps} steps"
         found = in_turns(
             [
-                Contender("ours", lambda: ours.turned(setting, effort.steps), 1 / effort.steps, f"of {effort.steps}"),
+                Contender(
+                    "ours",
+                    lambda: ours.turned(setting, effort.steps),
+                    1 / effort.steps,
+                    f"a share of {effort.steps} steps",
+                ),
                 Contender("torch loop", torch_turning(setting, few), 1 / few, note),
                 Contender("jax loop", jax_turning(setting, few), 1 / few, note),
             ],

@@ -26,7 +26,7 @@ class StartUp(Benchmark):
         )
         mine = found["ours"]
         assert mine is not None
-        return [Line("dynamics-sim --help", mine, "import jax", found["import jax"], at_most(0.25))]
+        return [Line("--help", mine, "import jax", found["import jax"], at_most(0.25))]
 
 
 def _python(code: str) -> None:

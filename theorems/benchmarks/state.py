@@ -43,7 +43,7 @@ class StateAtOnce(Benchmark):
         )
         mine = found["ours"]
         assert mine is not None
-        return [Line(f"state at t = {effort.steps}", mine, name, found[name], one) for name, one in asked.items()]
+        return [Line(f"t = {effort.steps}", mine, name, found[name], one) for name, one in asked.items()]
 
 
 MEMBER = StateAtOnce
