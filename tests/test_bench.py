@@ -222,7 +222,9 @@ def test_the_growth_is_drawn_over_every_size_with_its_exponents(tmp_path, monkey
     assert b"<svg" in file.read_bytes()
     figure = Figure()
     Growth.plot(figure, grown())
-    assert [axes.get_title() for axes in figure.axes] == [f"({a}) {SIZES[key][0]}" for a, key in zip("abcd", SIZES)]
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"({a}) {SIZES[key][0]}" for a, key in zip("abcd", SIZES, strict=True)
+    ]
     for axes, key in zip(figure.axes, SIZES, strict=True):
         sizes, seconds = axes.lines[1].get_data()
         np.testing.assert_array_equal(sizes, SIZES[key][1])
