@@ -36,8 +36,8 @@ class Growth(Benchmark):
     kind: ClassVar[str] = "growth"
     about: ClassVar[str] = (
         "Exponents of the time of one setting in p, C, N and T, the others as in Figure 1: of the curves, of the "
-        "curves with accuracy, and of the state at one time. The bound is the exponent of the largest term; a cost that "
-        "is still ruled by another grows more slowly."
+        "curves with accuracy, and of the state at one time. The bound is the exponent of the largest term; a cost "
+        "that is still ruled by another grows more slowly."
     )
     order: ClassVar[int] = 10
     drawn: ClassVar[bool] = True

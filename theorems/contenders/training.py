@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.precision import exact
-from theorems.contenders.optional import pytorch
+from theorems.contenders.optional import on_best_threads, pytorch
 from theorems.contenders.setting import Setting
 
 Curves = dict[str, np.ndarray]
@@ -63,7 +63,7 @@ def torch_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop | N
             sgd.step()
         return curves
 
-    return run
+    return on_best_threads(torch, run)
 
 
 def numpy_loop(setting: Setting, steps: int, names: tuple[str, ...]) -> Loop:

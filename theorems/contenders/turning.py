@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.precision import exact
-from theorems.contenders.optional import pytorch
+from theorems.contenders.optional import on_best_threads, pytorch
 from theorems.contenders.setting import Setting
 
 Turn = Callable[[], np.ndarray]
@@ -31,7 +31,7 @@ def torch_turning(setting: Setting, steps: int) -> Turn | None:
             sgd.step()
         return h.detach().numpy()
 
-    return run
+    return on_best_threads(torch, run)
 
 
 def jax_turning(setting: Setting, steps: int) -> Turn:
