@@ -170,11 +170,39 @@ def test_rows_are_found_by_name_and_in_the_order_of_the_table():
         assert row.__doc__
 
 
+def test_what_is_asked_and_what_is_multiplied(monkeypatch):
+    """Every contender pretends to take a second; what is measured in part counts as a whole."""
+
+    def second(contenders, rounds):
+        return {one.name: Amount.of([1.0], SECONDS).times(one.scale) for one in contenders}
+
+    monkeypatch.setattr("theorems.benchmark.in_turns", second)
+    kinds = ("curves", "accuracy", "state", "settings", "spherical", "start-up")
+    lines = {kind: benchmarks()[kind].lines(QUICK) for kind in kinds}
+    asked = {f"{kind}: {line.rival}": line.asked for kind, found in lines.items() for line in found if line.asked}
+    assert asked == {
+        "curves: torch loop": at_least(200_000),
+        "curves: traffic floor": at_most(20),
+        "accuracy: torch loop": at_least(5_000),
+        "state: copy of H": at_most(5),
+        "state: expm_multiply": at_least(80),
+        "state: DOP853": at_least(500),
+        "settings: one setting": at_most(25),
+        "spherical: torch loop": at_least(1_000),
+        "spherical: jax loop": at_least(150),
+        "start-up: import jax": at_most(0.25),
+    }
+    steps, few = QUICK.steps, QUICK.loop_steps
+    assert {line.ratio for line in lines["curves"] + lines["accuracy"]} == {5 * steps / few, 1.0}
+    assert {line.ratio for line in lines["spherical"]} == {steps / few}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nothing"], "the row must be one of accuracy"),
         (["curves", "--plot", "a.png"], "--plot must draw the row growth"),
+        (["growth", "--plot", "a.png", "--json", "a.png"], "--plot must be another file than --json"),
         (["growth", "--plot", "a.txt"], "--plot must end in .png, .svg, .pdf"),
         (["settings", "--json", "missing/a.json"], "--json must be a file that can be written"),
     ],

@@ -24,7 +24,6 @@ from theorems.style import STYLE
 
 Measured = dict[type[Benchmark], list[Line]]
 PICTURES = (".png", ".svg", ".pdf")
-SIDE_QUICK = 256  # of the matrices whose product is timed
 SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     SECONDS: ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")),
     BYTES: ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
@@ -42,16 +41,15 @@ def run_benchmarks(names: list[str], json_file: Path | None, plot: Path | None, 
     began = time.perf_counter()
     rows, effort = choose_benchmarks(names), QUICK if quick else FULL
     _refuse_plot(plot, rows)
+    if plot and json_file and plot.resolve() == json_file.resolve():
+        raise must("--plot", "be another file than --json", str(plot))
     console = Console(highlight=False)
     with ExitStack() as files:
         data = files.enter_context(atomic_file(json_file, "--json")) if json_file else None
         picture = files.enter_context(atomic_file(plot, "--plot")) if plot else None
         self_test()
-        machine = described() | limits(
-            effort.features * effort.classes * effort.per_class,
-            effort.rounds,
-            **({"side": SIDE_QUICK} if quick else {}),
-        )
+        size = effort.features * effort.classes * effort.per_class
+        machine = described() | limits(size, effort.rounds, effort.side)
         found = _measure(console, rows, effort)
         if data:
             data.write(json.dumps(_document(found, effort, machine), indent=2, allow_nan=False) + "\n")

@@ -10,7 +10,7 @@ from dynamics.errors import unknown
 from dynamics.experiment import Experiment
 from dynamics.families import members
 from theorems.contenders.setting import Setting
-from theorems.stopwatch import EXPONENT, Amount
+from theorems.stopwatch import EXPONENT, Amount, Contender, in_turns
 
 FAMILY = "theorems.benchmarks"
 GAMMAS = (0.0, 0.001, 0.005, 0.05, 1 / 99)  # of the paper's Figure 1
@@ -22,10 +22,11 @@ class Effort:
     """How large the problems are, and how long they are measured.
 
     ``loop_steps`` is how many steps of a training loop are measured, of the ``steps`` that it would take; ``settings``
-    and ``times`` are those of a sweep.
+    and ``times`` are those of a sweep, and ``side`` is that of the matrices whose product is timed.
     """
 
     quick: bool
+    side: int
     classes: int
     per_class: int
     features: int
@@ -54,11 +55,11 @@ class Effort:
 
 
 FULL = Effort(
-    quick=False, classes=100, per_class=10, features=512, steps=50_000, rounds=7, loop_steps=100,
+    quick=False, side=2048, classes=100, per_class=10, features=512, steps=50_000, rounds=7, loop_steps=100,
     settings=1000, times=500,
 )  # fmt: skip
 QUICK = Effort(
-    quick=True, classes=4, per_class=3, features=16, steps=300, rounds=2, loop_steps=20, settings=20, times=30
+    quick=True, side=256, classes=4, per_class=3, features=16, steps=300, rounds=2, loop_steps=20, settings=20, times=30
 )  # fmt: skip
 
 
@@ -131,12 +132,22 @@ class Line:
         }
 
 
+def against(what: str, mine: Contender, others: Iterable[tuple[Contender, Asked | None]], rounds: int) -> list[Line]:
+    """Measure all in turns, and return a line for each of the others, with what is asked of it."""
+    others = list(others)
+    found = in_turns([mine, *(one for one, _ in others)], rounds)
+    ours = found[mine.name]
+    assert ours is not None, "what is ours is installed"
+    return [Line(what, ours, one.name, found[one.name], asked) for one, asked in others]
+
+
 class Benchmark(ABC):
     """A row of the benchmark. ``about`` says what is measured, and what is not."""
 
     kind: ClassVar[str]
     about: ClassVar[str]
     order: ClassVar[int] = 100  # its place in the table
+    drawn: ClassVar[bool] = False  # whether `plot` has anything to draw
 
     @classmethod
     @abstractmethod
@@ -145,10 +156,8 @@ class Benchmark(ABC):
 
     @classmethod
     def plot(cls, figure: Any, lines: list[Line]) -> None:
-        """Draw what was measured into a matplotlib figure. Most rows have nothing to draw: see ``drawn``."""
-        raise NotImplementedError
-
-    drawn: ClassVar[bool] = False
+        """Draw what was measured into a matplotlib figure."""
+        raise NotImplementedError(f"{cls.kind} is not drawn")
 
 
 @cache

@@ -12,7 +12,6 @@ import numpy as np
 from theorems.stopwatch import BYTES, Amount, Contender, in_turns
 
 PACKAGES = ("dynamics-sim", "jax", "jaxlib", "numpy", "scipy", "diffrax", "torch")
-PRODUCT = 2048  # rows and columns of the matrices whose product is timed
 RESET_PEAK = "5"  # written to clear_refs: the peak memory becomes the present one
 
 
@@ -34,8 +33,11 @@ def described() -> dict[str, Any]:
     }
 
 
-def limits(size: int, rounds: int, side: int = PRODUCT) -> dict[str, float]:
-    """Return the speed of copying ``size`` numbers (bytes read and written, GB/s), and of a product (GF/s), float64."""
+def limits(size: int, rounds: int, side: int) -> dict[str, float]:
+    """Return the speed of copying ``size`` numbers (bytes read and written, GB/s), and of multiplying matrices (GF/s).
+
+    All in float64; ``side`` is the number of rows and columns of the matrices.
+    """
     rng = np.random.default_rng(0)
     source, target = rng.standard_normal(size), np.zeros(size)
     matrix, product = rng.standard_normal((side, side)), np.zeros((side, side))

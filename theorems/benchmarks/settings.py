@@ -4,9 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from theorems.benchmark import GAMMA, Benchmark, Effort, Line, at_most
+from theorems.benchmark import GAMMA, Benchmark, Effort, Line, against, at_most
 from theorems.contenders import ours
-from theorems.stopwatch import Contender, in_turns
+from theorems.stopwatch import Contender
 
 LARGEST = 0.06  # of the gammas
 NAMES = ("loss", "log_norm", "distance")
@@ -25,16 +25,12 @@ class Settings(Benchmark):
         setting = effort.setting(output={"points": effort.times})
         start, gammas = (setting.problem, setting.start), np.linspace(0.0, LARGEST, effort.settings).tolist()
         many, one = {"problem.gamma": gammas}, {"problem.gamma": [GAMMA]}
-        found = in_turns(
-            [
-                Contender("many", lambda: ours.curves(setting.experiment, many, NAMES, start)),
-                Contender("one", lambda: ours.curves(setting.experiment, one, NAMES, start)),
-            ],
+        return against(
+            f"{effort.settings} x {effort.times} times",
+            Contender("ours", lambda: ours.curves(setting.experiment, many, NAMES, start)),
+            [(Contender("one setting", lambda: ours.curves(setting.experiment, one, NAMES, start)), at_most(25))],
             effort.rounds,
         )
-        mine = found["many"]
-        assert mine is not None
-        return [Line(f"{effort.settings} x {effort.times} times", mine, "one setting", found["one"], at_most(25))]
 
 
 MEMBER = Settings

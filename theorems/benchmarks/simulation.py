@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from theorems.benchmark import Benchmark, Effort, Line
+from theorems.benchmark import Benchmark, Effort, Line, against
 from theorems.contenders import ours
 from theorems.contenders.stepping import jax_steps
-from theorems.stopwatch import Contender, in_turns
+from theorems.stopwatch import Contender
 
 LONGER = 10  # times the steps of a loop with metrics
 
@@ -22,16 +22,12 @@ class Simulation(Benchmark):
         """See `Benchmark.lines`."""
         setting, steps = effort.setting(), min(LONGER * effort.loop_steps, effort.steps)
         note = f"a share of {steps} steps"
-        found = in_turns(
-            [
-                Contender("ours", lambda: ours.simulated(setting, steps), 1 / steps, note),
-                Contender("jax loop", jax_steps(setting, steps), 1 / steps, note),
-            ],
+        return against(
+            "one step",
+            Contender("ours", lambda: ours.simulated(setting, steps), 1 / steps, note),
+            [(Contender("jax loop", jax_steps(setting, steps), 1 / steps, note), None)],
             effort.rounds,
         )
-        mine = found["ours"]
-        assert mine is not None
-        return [Line("one step", mine, "jax loop", found["jax loop"])]
 
 
 MEMBER = Simulation

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from theorems.benchmark import Benchmark, Effort, Line, at_least
+from theorems.benchmark import Benchmark, Effort, Line, against, at_least
 from theorems.contenders import ours
 from theorems.contenders.turning import jax_turning, torch_turning
-from theorems.stopwatch import Contender, in_turns
+from theorems.stopwatch import Contender
 
 
 class Spherical(Benchmark):
@@ -22,23 +22,16 @@ class Spherical(Benchmark):
         """See `Benchmark.lines`."""
         setting = effort.setting(scenario={"kind": "spherical"})
         few, note = effort.loop_steps, f"a share of {effort.loop_steps} steps"
-        found = in_turns(
+        mine = f"a share of {effort.steps} steps"
+        return against(
+            "one step",
+            Contender("ours", lambda: ours.turned(setting, effort.steps), 1 / effort.steps, mine),
             [
-                Contender(
-                    "ours",
-                    lambda: ours.turned(setting, effort.steps),
-                    1 / effort.steps,
-                    f"a share of {effort.steps} steps",
-                ),
-                Contender("torch loop", torch_turning(setting, few), 1 / few, note),
-                Contender("jax loop", jax_turning(setting, few), 1 / few, note),
+                (Contender("torch loop", torch_turning(setting, few), 1 / few, note), at_least(1_000)),
+                (Contender("jax loop", jax_turning(setting, few), 1 / few, note), at_least(150)),
             ],
             effort.rounds,
         )
-        mine = found["ours"]
-        assert mine is not None
-        asked = {"torch loop": at_least(1_000), "jax loop": at_least(150)}
-        return [Line("one step", mine, name, found[name], one) for name, one in asked.items()]
 
 
 MEMBER = Spherical

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from typing import ClassVar
 
-from theorems.benchmark import Benchmark, Effort, Line, at_most
-from theorems.stopwatch import Contender, in_turns
+from theorems.benchmark import Benchmark, Effort, Line, against, at_most
+from theorems.stopwatch import Contender
 
 HELP = "import sys; sys.argv = ['dynamics-sim', '--help']; from theorems.cli import main; main()"
 
@@ -20,13 +20,12 @@ class StartUp(Benchmark):
     @classmethod
     def lines(cls, effort: Effort) -> list[Line]:
         """See `Benchmark.lines`."""
-        found = in_turns(
-            [Contender("ours", lambda: _python(HELP)), Contender("import jax", lambda: _python("import jax"))],
+        return against(
+            "--help",
+            Contender("ours", lambda: _python(HELP)),
+            [(Contender("import jax", lambda: _python("import jax")), at_most(0.25))],
             effort.rounds,
         )
-        mine = found["ours"]
-        assert mine is not None
-        return [Line("--help", mine, "import jax", found["import jax"], at_most(0.25))]
 
 
 def _python(code: str) -> None:

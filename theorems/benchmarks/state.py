@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from theorems.benchmark import Benchmark, Effort, Line, at_least, at_most
+from theorems.benchmark import Benchmark, Effort, Line, against, at_least, at_most
 from theorems.contenders import ours
 from theorems.contenders.flowing import dop853, dopri8, exponential
-from theorems.stopwatch import Contender, in_turns
+from theorems.stopwatch import Contender
 
 
 class StateAtOnce(Benchmark):
@@ -25,25 +25,17 @@ class StateAtOnce(Benchmark):
         """See `Benchmark.lines`."""
         setting, time = effort.flow(), float(effort.steps)
         source, target = setting.start.features, np.empty_like(setting.start.features)
-        asked = {
-            "copy of H": at_most(5),
-            "expm_multiply": at_least(80),
-            "DOP853": at_least(500),
-            "diffrax Dopri8": None,
-        }
-        found = in_turns(
+        return against(
+            f"t = {effort.steps}",
+            Contender("ours", lambda: ours.state(setting, time)),
             [
-                Contender("ours", lambda: ours.state(setting, time)),
-                Contender("copy of H", lambda: np.copyto(target, source)),
-                Contender("expm_multiply", exponential(setting, time)),
-                Contender("DOP853", dop853(setting, time)),
-                Contender("diffrax Dopri8", dopri8(setting, time)),
+                (Contender("copy of H", lambda: np.copyto(target, source)), at_most(5)),
+                (Contender("expm_multiply", exponential(setting, time)), at_least(80)),
+                (Contender("DOP853", dop853(setting, time)), at_least(500)),
+                (Contender("diffrax Dopri8", dopri8(setting, time)), None),
             ],
             effort.rounds,
         )
-        mine = found["ours"]
-        assert mine is not None
-        return [Line(f"t = {effort.steps}", mine, name, found[name], one) for name, one in asked.items()]
 
 
 MEMBER = StateAtOnce
