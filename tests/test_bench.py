@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from theorems.contenders.stepping import jax_steps
 from theorems.contenders.training import jax_loop, numpy_loop, torch_loop
 from theorems.contenders.turning import jax_turning, torch_turning
 from theorems.machine import limits, peak_memory, threads, traffic_floor
-from theorems.stopwatch import BYTES, SECONDS, Amount, Contender, in_turns
+from theorems.stopwatch import BYTES, SECONDS, Amount, Contender, fastest, in_turns
 
 NAMES = ("loss", "log_norm", "distance", "accuracy")
 ROUNDED = 1e-11  # relative, after a few dozen steps
@@ -94,6 +95,10 @@ def test_contenders_take_turns_and_what_is_missing_is_said():
     assert found["a"].samples == 3
     assert found["a"].note == "a note"
     assert 0 < found["a"].low <= found["a"].quartiles[0] <= found["a"].median <= found["a"].high
+
+
+def test_the_fastest_way_is_kept():
+    assert fastest([lambda: time.sleep(0.2) or "slow", lambda: "fast"])() == "fast"
 
 
 def test_a_scaled_amount_is_scaled_in_all_its_numbers():

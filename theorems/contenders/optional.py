@@ -1,14 +1,13 @@
 """PyTorch, which is measured only where it is installed."""
 
-import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any
 
 from theorems.machine import threads
-
-Result = TypeVar("Result")
+from theorems.stopwatch import Result, fastest
 
 
 def pytorch() -> Any:
@@ -27,11 +26,4 @@ def on_best_threads(torch: Any, run: Callable[[], Result]) -> Callable[[], Resul
         torch.set_num_threads(count)
         return run()
 
-    def seconds(count: int) -> float:
-        on(count)
-        began = time.perf_counter()
-        on(count)
-        return time.perf_counter() - began
-
-    best = min({1, threads()}, key=seconds)
-    return lambda: on(best)
+    return fastest(partial(on, count) for count in sorted({1, threads()}))
