@@ -64,6 +64,7 @@ def test_help_and_list_of_commands_do_not_import_jax():
         "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0\n"
         "assert CliRunner().invoke(app, ['verify', '--help']).exit_code == 0\n"
         "assert CliRunner().invoke(app, ['sweep', '--help']).exit_code == 0\n"
+        "assert CliRunner().invoke(app, ['bench', '--help']).exit_code == 0\n"
         "heavy = {'jax', 'numpy', 'scipy', 'matplotlib', 'pydantic', 'xarray', 'sympy', 'flint'} & set(sys.modules)\n"
         "assert heavy <= {'pydantic'}, heavy\n"
     )
@@ -72,7 +73,7 @@ def test_help_and_list_of_commands_do_not_import_jax():
 
 def test_help_names_every_command():
     text = CliRunner().invoke(app, ["--help"]).output
-    assert all(word in text for word in ("run", "verify", "list"))
+    assert all(word in text for word in ("run", "verify", "figures", "bench", "list"))
 
 
 SIX = [

@@ -146,11 +146,29 @@ def sweep(
             merge_sweep(merge)
 
 
+def bench(
+    rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW]...", help="Rows of the table. None: all.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes and few rounds: that it runs, not how fast.")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Write all that was measured to this file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the row growth into this file: FILE.png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Measure the exact solutions against other ways, side by side, and against the machine's own limits."""
+    with _guard():
+        from theorems.benching import run_benchmarks
+
+        run_benchmarks(rows or [], json, plot, quick=quick)
+    raise typer.Exit(OK)
+
+
 @app.command("list")
 def list_(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """List presets, scenarios, methods, schedules, losses, closed forms, claims and figures."""
+    """List presets, scenarios, methods, schedules, losses, closed forms, claims, figures and benchmarks."""
     with _guard():
         from theorems.listing import print_listing
 

@@ -13,6 +13,7 @@ from dynamics.loss import loss_kinds
 from dynamics.method import methods, schedules
 from dynamics.scenario import scenarios
 from dynamics.table import Table as TomlTable
+from theorems.benchmark import benchmarks
 from theorems.claim import catalogue
 from theorems.closed_form import closed_forms
 from theorems.figure import recipes
@@ -32,6 +33,7 @@ def listing() -> dict[str, dict[str, Any]]:
         found[family] = {kind: {"about": _first_line(member), **_keys(member)} for kind, member in kinds.items()}
     found["claims"] = {name: {"about": claim.sentence} for name, claim in catalogue().items()}
     found["figures"] = {kind: {"about": recipe.title} for kind, recipe in recipes().items()}
+    found["benchmarks"] = {kind: {"about": row.about} for kind, row in benchmarks().items()}
     return found
 
 

@@ -31,7 +31,6 @@ from theorems.closed_form import PRESENT, ClosedForm, Why, leading
 from theorems.modes import Axes, Groups, Modes, axes, label_modes
 from theorems.projection import (
     Between,
-    Coordinates,
     Pairs,
     Reduced,
     Vectors,
@@ -102,7 +101,7 @@ class Modal(ClosedForm):
     has_limit: Any
     has_zbar: Any
     zbar_grows: Any
-    start: Coordinates | None = None
+    start: Any = None  # `Coordinates`; without them, there is no state
 
     @classmethod
     def covers(cls, experiment: Experiment) -> bool:

@@ -1,0 +1,1 @@
+"""The rows of `dynamics-sim bench`, one file each."""
