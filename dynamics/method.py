@@ -28,6 +28,19 @@ class Point(NamedTuple):
     error: Any
 
 
+class Pace(NamedTuple):
+    """Growth whose logarithms are ``clock`` (T,) times ``slopes`` (J,); ``turning`` (J,) modes turn at each step."""
+
+    clock: Any
+    slopes: Any
+    turning: Any
+
+    @property
+    def turns(self) -> Any:
+        """The signs of turning modes, (T,)."""
+        return 1.0 - 2.0 * (self.clock % 2)
+
+
 class Timing(eqx.Module):
     """A method's clock as it crosses jit: its kind and schedule compile, its ``numbers`` do not.
 
@@ -54,6 +67,10 @@ class Timing(eqx.Module):
     def growth(self, exponents: Any, times: Any) -> tuple[Any, Any]:
         """Return (ln|g|, sign g), (J, T) each, of modes with ``exponents`` (J,): see `Method.growth`."""
         return _growth(self, exponents, times)
+
+    def pace(self, exponents: Any, times: Any) -> Pace | None:
+        """Return the growth as a clock times slopes, or None where rates that change forbid it."""
+        return self.method.pace_at(self, exponents, times)
 
 
 class Method(Table):
@@ -116,8 +133,13 @@ class Method(Table):
         raise NotImplementedError
 
     @staticmethod
+    def pace_at(timing: Timing, exponents: Any, times: Any) -> Pace | None:
+        """Return `Timing.pace`, for jit."""
+        raise NotImplementedError
+
+    @staticmethod
     def growth_at(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
-        """Return `growth` as (J, T), modes first, for jit."""
+        """Return `growth` as (J, T), modes first, for jit, where there is no pace."""
         raise NotImplementedError
 
     def walk(self, scenario: Any, numbers: Numbers, problem: Any, state: Any, times: np.ndarray) -> Iterator["Point"]:
@@ -142,7 +164,12 @@ def _zeta(timing: Timing, times: Any) -> Any:
 
 @jax.jit
 def _growth(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
-    return timing.method.growth_at(timing, jnp.asarray(exponents), jnp.asarray(times))
+    exponents, times = jnp.asarray(exponents), jnp.asarray(times)
+    pace = timing.pace(exponents, times)
+    if pace is None:
+        return timing.method.growth_at(timing, exponents, times)
+    logs = jnp.where(pace.clock > 0, pace.clock * pace.slopes[:, None], 0.0)
+    return logs, jnp.where(pace.turning[:, None], pace.turns, 1.0)
 
 
 def schedules() -> dict[str, type[Schedule]]:

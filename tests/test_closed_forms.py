@@ -111,8 +111,8 @@ def test_the_value_at_time_zero_is_the_start(experiment):
 
 def modal_tick(form, experiment, zeta):
     decay = experiment.scenario.numbers()["lambda_b"]
-    logs = jnp.where(form.present(), form.exponents * zeta, -jnp.inf)
-    return modal.Tick(logs, jnp.ones_like(logs), Relaxation(jnp.zeros(()), *relaxed(-decay, zeta)))
+    logs = jnp.where(form.present(), form.exponents * zeta, modal.NEVER)
+    return modal.Tick(jnp.zeros(()), logs, jnp.ones_like(logs), Relaxation(jnp.zeros(()), *relaxed(-decay, zeta)))
 
 
 def relaxed(w, zeta):

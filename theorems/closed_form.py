@@ -55,15 +55,15 @@ class ClosedForm(eqx.Module):
         """Build the solution from a start (NumPy float64)."""
 
     @classmethod
-    def keep(cls, problem: Problem, start: State) -> Any:
-        """Reduce a start to what `setting` reads of it, or return None: this form is built anew for every setting."""
-        del problem, start
+    def keep(cls, problem: Problem, start: State, names: tuple[str, ...]) -> Any:
+        """Reduce a start to what `setting` needs for the metrics ``names``, or return None: no setting is built so."""
+        del problem, start, names
 
     @classmethod
     def setting(cls, kept: Any, problem: Problem, numbers: Numbers, timing: Timing) -> Self:
         """Build the solution of one setting, for jit: gamma, smoothing, rates and ``numbers`` may all be traced.
 
-        ``numbers`` are those of the scenario, with the ``ratio`` s, and what the kept start is to be multiplied by,
+        ``numbers`` are the scenario's fields, with the ``ratio`` s, and what the kept start is to be multiplied by,
         ``scale_h`` and ``scale_w``. It can be measured, but has no rows.
         """
         raise NotImplementedError

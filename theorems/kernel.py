@@ -165,7 +165,7 @@ class KernelForm(ClosedForm):
         log, c, d, e = self.hyperbolic(experiment, tau, times)
         falling, fallen = np.zeros_like(c), np.zeros_like(c)
         for k in np.flatnonzero(self.falls):
-            alone = relaxation(experiment.method.timing(), -np.sqrt(tau[k]), times)
+            alone = relaxation(experiment.method.timing(), np.sqrt(tau[k]), times)
             log[:, k], falling[:, k], fallen[:, k] = alone.log, alone.grown, alone.driven
         zeta = experiment.method.zeta(times)
         return Tick(log, c, d, e, falling, fallen, zeta, (np.ones_like(zeta), zeta))

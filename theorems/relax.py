@@ -19,12 +19,16 @@ class Relaxation(NamedTuple):
 
 
 @jax.jit
-def relaxation(timing: Timing, w: Any, times: Any) -> Relaxation:
-    r"""Return $g$ and $(g-1)/w$ at the saved times, at the common scale e^log, log = max(ln|g|, 0).
+def relaxation(timing: Timing, decay: Any, times: Any) -> Relaxation:
+    r"""Return $g$ and $(g-1)/w$ at the saved times, w = -``decay``, at the common scale e^log, log = max(ln|g|, 0).
 
-    Flow: $g = e^{w\zeta}$. Descent: $g = \prod(1+\eta_k w)$. At w = 0 the second is zeta.
+    Flow: $g = e^{w\zeta}$. Descent: $g = \prod(1+\eta_k w)$. At w = 0, or without a decay, the second is zeta.
     """
-    logs, signs = (part[0] for part in timing.growth(jnp.asarray(w)[None], times))
+    if decay is None:
+        zeta = timing.zeta(times)
+        return Relaxation(jnp.zeros_like(zeta), jnp.ones_like(zeta), zeta)
+    w = -jnp.asarray(decay)
+    logs, signs = (part[0] for part in timing.growth(w[None], times))
     scale = jnp.maximum(logs, 0.0)
     grown = signs * jnp.exp(logs - scale)
     gentle = (signs > 0) & (jnp.abs(logs) < SMALL)

@@ -71,7 +71,7 @@ def _together(
     with exact():
         starts, places = _starts(experiment, changes.get("start.seed", [experiment.start.seed] * count), start)
         problem = starts[0][0]
-        kept = [form.keep(*one) for one in starts]
+        kept = [form.keep(*one, names) for one in starts]
         if kept[0] is None:
             return {}
         stack = jax.tree.map(lambda *parts: jnp.stack(parts), *kept)
@@ -104,11 +104,12 @@ def _numbers(
 ) -> dict[str, Any]:
     """Return every number that a setting can change, (S,) each; the start's scales are 1 unless it was drawn at 1."""
     table, method, start = experiment.problem, experiment.method, experiment.start
+    known = type(experiment.scenario).model_fields
     pace = method.numbers()
     own = {
         "problem.gamma": np.nan if isinstance(table.gamma, str) else table.gamma,
         "problem.label_smoothing": table.label_smoothing,
-        **{f"scenario.{name}": value for name, value in experiment.scenario.numbers().items()},
+        **{f"scenario.{name}": value for name, value in experiment.scenario.numbers().items() if name in known},
         "method.ratio": method.ratio,
         "method.eta": pace["eta"],
         "method.warmup": pace["warmup"],

@@ -122,10 +122,12 @@ def chord(across: Any, along: Any) -> Any:
     r"""Return $2\sin(\theta/2)$ of the angle between two directions, one of them (along, across) in units of the other.
 
     $2\sin^2(\theta/2) = 1 - \cos\theta$ is taken as $a^2/(h(h+b))$ where the cosine b/h is positive: no digit is lost.
+    One of the two must not be so small that its square is nothing.
     """
-    length = jnp.hypot(across, along)
-    acute = across * jnp.sqrt(2 / (length * (length + jnp.abs(along))))
-    return jnp.where(along >= 0, acute, jnp.sqrt(2 * (length - along) / length))
+    length = jnp.sqrt(across * across + along * along)
+    whole = length + jnp.abs(along)
+    acute = along >= 0
+    return jnp.where(acute, across, 1.0) * jnp.sqrt(2 / length * jnp.where(acute, 1 / whole, whole))
 
 
 def rows_angle(x: Any, y: Any) -> tuple[Any, Any]:
@@ -150,7 +152,7 @@ def _losses(frame: Frame, sizes: Sizes) -> dict[str, Any]:
     logs = [sizes.log_inner, sizes.log_biases, 2 * sizes.log_scale, 2 * sizes.log_biases]
     loss, lift = total(terms[:2], logs[:2])
     return {
-        "loss": times_exp(loss, lift),
+        "loss": times_exp(terms[0], logs[0]) + times_exp(terms[1], logs[1]),
         "objective": times_exp(*total(terms, logs)),
         "log_abs_loss": jnp.log(jnp.abs(loss)) + lift,
     }

@@ -53,7 +53,7 @@ def solve(
         ticks = form.ticks(experiment, problem, times)
         columns = jax.device_get(_metrics(tuple(names), _frame(experiment, problem), form, problem, ticks))
         others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
-        last = jax.device_get(form.state(problem, jax.tree.map(lambda x: x[-1], ticks)))
+        last = jax.device_get(_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
         zeta = experiment.method.zeta(times)
     undecided = {"accuracy": UNRESOLVED} if np.isnan(columns.get("accuracy", 0.0)).any() else {}
@@ -87,7 +87,7 @@ def exact_states(experiment: Experiment, times: np.ndarray) -> list[tuple[float,
         ticks = form.ticks(experiment, problem, times)
         found = []
         for i in range(len(times)):
-            log_scale, state = jax.device_get(form.state(problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
+            log_scale, state = jax.device_get(_state(form, problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
             found.append(storable(float(log_scale), unsorted(problem, state)))
     return found
 
@@ -99,6 +99,11 @@ def _within(experiment: Experiment, times: Any) -> np.ndarray:
         span = f"lie between 0 and the experiment's {method.length}, {method.horizon:g}"
         raise must("times", span, float(wrong.flat[0]), f"Set method.{method.length} higher.")
     return times
+
+
+@jax.jit
+def _state(form: ClosedForm, problem: Problem, tick: Any) -> tuple[Any, State]:
+    return form.state(problem, tick)
 
 
 @jax.jit

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from dynamics.method import Method, Point, Timing
+from dynamics.method import Method, Pace, Point, Timing
 from dynamics.problem import Problem
 from dynamics.scenario import Interval, Scenario, settle
 from dynamics.schedule import Numbers, descent_rates
@@ -43,13 +43,14 @@ class Descent(Method):
         return _sums(_rates(timing))[times.astype(int)]
 
     @staticmethod
+    def pace_at(timing: Timing, exponents: Any, times: Any) -> Pace | None:
+        """See `Method.pace_at`: through log1p, so that 1 + eta w loses nothing near 1."""
+        move = timing.numbers["eta"] * exponents
+        return Pace(times, _log_factor(move), move < -1) if timing.steady else None
+
+    @staticmethod
     def growth_at(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
-        """See `Method.growth_at`: through log1p, so that 1 + eta w loses nothing near 1."""
-        if timing.steady:
-            move = timing.numbers["eta"] * exponents
-            logs = jnp.where(times > 0, times * _log_factor(move)[:, None], 0.0)
-            odd = times.astype(int) % 2 == 1
-            return logs, jnp.where((move < -1)[:, None] & odd, -1.0, 1.0)
+        """See `Method.growth_at`."""
         rates, steps = _rates(timing), times.astype(int)
 
         def one(exponent: Any) -> tuple[Any, Any]:

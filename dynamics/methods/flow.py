@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from dynamics.errors import must
-from dynamics.method import Method, Point, Timing
+from dynamics.method import Method, Pace, Point, Timing
 from dynamics.problem import Problem
 from dynamics.scenario import Interval, Scenario, settle, symmetric_norm
 from dynamics.schedule import Numbers, Schedule, flow_rate, flow_zeta
@@ -48,10 +48,9 @@ class Flow(Method):
         return flow_zeta(timing.schedule, timing.numbers, times)
 
     @staticmethod
-    def growth_at(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
-        """See `Method.growth_at`."""
-        logs = exponents[:, None] * timing.zeta(times)
-        return logs, jnp.ones_like(logs)
+    def pace_at(timing: Timing, exponents: Any, times: Any) -> Pace:
+        """See `Method.pace_at`."""
+        return Pace(timing.zeta(times), exponents, jnp.zeros(exponents.shape, dtype=bool))
 
     def walk(
         self, scenario: type[Scenario], numbers: Numbers, problem: Problem, state: State, times: np.ndarray

@@ -66,7 +66,7 @@ class Anchored(ClosedForm):
         reason, timing = "", experiment.method.timing()
         if not target > PRESENT * np.linalg.norm(start.prototypes):
             reason = "W M is zero: the prototypes drive no feature"
-        elif relaxation(timing, -ratio * decay_h, timing.ends).log[-1] > 0:
+        elif relaxation(timing, ratio * decay_h, timing.ends).log[-1] > 0:
             reason = "the learning rate is above 2/(s lambda_h): the features oscillate and diverge"
         residuals = snap(start.features - means[problem.labels], whole)
         why = Why(distance_zbar=NO_ZBAR) | (Why(distance=reason) if reason else Why())
@@ -74,7 +74,7 @@ class Anchored(ClosedForm):
 
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Relaxation:
         """See `ClosedForm.ticks`."""
-        return jax.device_get(relaxation(experiment.method.timing(), -self.ratio * self.decay_h, times))
+        return jax.device_get(relaxation(experiment.method.timing(), self.ratio * self.decay_h, times))
 
     def state(self, problem: Problem, tick: Relaxation) -> tuple[Any, State]:
         """See `ClosedForm.state`."""

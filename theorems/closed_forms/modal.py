@@ -12,6 +12,7 @@ coordinate.
 import dataclasses
 import math
 import operator
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
@@ -58,13 +59,18 @@ from theorems.snapshot import (
 )  # fmt: skip
 from theorems.unrolled import FEW, column, each, largest, like, several, total
 
+NEVER = -1e290  # ln of a multiplier that nothing is left of, however long the run
 CLOSE = 2.0**-6  # logarithms closer than this: the difference of their exponentials is summed as a series
 SERIES = [1 / math.factorial(k) for k in range(1, 9)]
 
 
 class Tick(NamedTuple):
-    """ln and sign of every multiplier, (2J + 1, ...): J growing, J falling, the residuals; and the biases' motion."""
+    """The multipliers, e^log_scale times sign e^log, (2J + 1, ...): J growing, J falling, the residuals; the biases.
 
+    The largest log is 0. Of a mode that the start lacks, it is so small that nothing is left of it.
+    """
+
+    log_scale: Any
     logs: Any
     signs: Any
     biases: Relaxation
@@ -113,7 +119,7 @@ class Modal(ClosedForm):
         """See `ClosedForm.of`."""
         modes, timing = label_modes(problem), experiment.method.timing()
         reduced, rows = reduce(modes, problem, start)
-        numbers = {**experiment.scenario.numbers(), "ratio": np.float64(experiment.method.ratio)}
+        numbers = {**experiment.scenario.model_dump(), "ratio": np.float64(experiment.method.ratio)}
         form = cls._built(_even(modes, problem), modes, problem, reduced, numbers, timing)
         reasons = Why()
         if not form.has_limit:
@@ -126,10 +132,11 @@ class Modal(ClosedForm):
         return dataclasses.replace(form, why=reasons, start=project_rows(modes, form.ratio, form.between, rows))
 
     @classmethod
-    def keep(cls, problem: Problem, start: State) -> "Kept":
+    def keep(cls, problem: Problem, start: State, names: tuple[str, ...]) -> "Kept":
         """See `ClosedForm.keep`."""
         groups = Groups.of(problem)
-        return Kept(_even(groups, problem), groups, _reduced(groups, problem, start))
+        wanted = "nc2" in names, any(name.startswith("share") for name in names)
+        return Kept(_even(groups, problem), groups, _reduced(wanted, groups, problem, start))
 
     @classmethod
     def setting(cls, kept: "Kept", problem: Problem, numbers: Numbers, timing: Timing) -> Self:
@@ -143,8 +150,9 @@ class Modal(ClosedForm):
     ) -> Self:
         """Build the solution from a reduced start, all but the rows that a state is made of."""
         xp, ratio = namespace(reduced.size_h), numbers["ratio"]
-        axis = axes(xp.concatenate([modes.contrast, modes.sigma]), ratio, numbers["lambda_h"], numbers["lambda_w"])
-        exponents = xp.concatenate([axis.grow, axis.fall, xp.reshape(-ratio * numbers["lambda_h"], (1,))])
+        lambda_h, lambda_w = (numbers.get(name, 0.0) for name in ("lambda_h", "lambda_w"))
+        axis = axes(xp.concatenate([modes.contrast, modes.sigma]), ratio, lambda_h, lambda_w)
+        exponents = xp.concatenate([axis.grow, axis.fall, xp.reshape(-ratio * lambda_h, (1,))])
         between, f, w = project(modes, ratio, reduced)
         pairs = Pairs.of(axis, f, w)
         leaders = leading(timing, exponents, existing(modes, problem.samples))
@@ -164,11 +172,11 @@ class Modal(ClosedForm):
             reduced=reduced,
             between=between,
             pairs=pairs,
-            decay_b=numbers["lambda_b"],
+            decay_b=numbers.get("lambda_b"),
             fastest=leaders.fastest,
             has_limit=~leaders.dead & ~leaders.oscillates & (limit > PRESENT * whole),
             has_zbar=zbar > PRESENT * xp.hypot(reduced.size_h, reduced.size_w),
-            zbar_grows=ratio * numbers["lambda_h"] == numbers["lambda_w"],
+            zbar_grows=xp.asarray(ratio * lambda_h == lambda_w),
         )
 
     @property
@@ -204,18 +212,22 @@ class Modal(ClosedForm):
 
     def moving(self, timing: Timing, times: Any) -> Tick:
         """See `ClosedForm.moving`."""
-        present, biases = self.present(), relaxation(timing, -self.decay_b, times)
-        if len(self.exponents) > FEW:
+        present, biases = self.present(), relaxation(timing, self.decay_b, times)
+        pace = timing.pace(self.exponents, times)
+        if pace is None or len(self.exponents) > FEW:
             logs, signs = timing.growth(self.exponents, times)
-            return Tick(jnp.where(present[:, None], logs, -jnp.inf), signs, biases)
-        growths = [timing.growth(self.exponents[k : k + 1], times) for k in range(len(self.exponents))]
-        logs = tuple(jnp.where(here, log[0], -jnp.inf) for here, (log, _) in zip(present, growths, strict=True))
-        return Tick(logs, tuple(sign[0] for _, sign in growths), biases)
+            logs = jnp.where(present[:, None], jnp.maximum(logs, NEVER), NEVER)
+            top = _top(logs)
+            return Tick(top, logs - top, signs, biases)
+        slopes = jnp.where(present, jnp.maximum(pace.slopes, NEVER), NEVER)
+        top = _top(slopes)
+        logs = tuple(pace.clock * (slope - top) for slope in slopes)
+        return Tick(pace.clock * top, logs, tuple(jnp.where(turn, pace.turns, 1.0) for turn in pace.turning), biases)
 
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
-        log_scale = _top(tick.logs)
-        entries, residual = self._entries(tick, log_scale), self._residual(tick, log_scale)
+        log_scale = tick.log_scale
+        entries, residual = self._entries(tick, 0.0), self._residual(tick)
         features = self._means(problem, entries, self.vectors.right)[problem.labels] + residual * self.start.residuals
         biases = times_exp(jnp.sum(self._biases(problem, tick), axis=0), tick.biases.log)
         return log_scale, State(features, self._prototypes(entries, self.vectors.left + self.vectors.shared), biases)
@@ -233,9 +245,10 @@ class Modal(ClosedForm):
 
     def sizes(self, problem: Problem, tick: Tick) -> Sizes:
         """Return `Sizes` at one time, or at many if the last axis of the tick is time."""
-        log_scale = _top(tick.logs)
-        f, w = self._moved(tick, log_scale)
-        residual = self.reduced.residual * self._residual(tick, log_scale)
+        log_scale = tick.log_scale
+        factors = each(lambda log, sign: sign * jnp.exp(log), tick.logs, tick.signs)
+        f, w = self._moved(tick, factors)
+        residual = self.reduced.residual * factors[-1]
         sigma = like(jnp.concatenate([self.modes.contrast, self.modes.sigma]), f[0])
         start, drive = plane(self.reduced.biases, problem.bias_drive())
         bias = [x * tick.biases.grown + y * tick.biases.driven for x, y in zip(start, drive, strict=True)]
@@ -248,9 +261,9 @@ class Modal(ClosedForm):
             bias_drive=drive[0] * bias[0] + drive[1] * bias[1],
             bias_square=bias[0] ** 2 + bias[1] ** 2,
             log_biases=tick.biases.log,
-            log_residual=tick.logs[-1] + jnp.log(self.reduced.residual),
-            distance=jnp.where(self.has_limit, self._distance(tick, self.fastest), jnp.nan),
-            distance_zbar=self._distance_zbar(tick, f, w, residual),
+            log_residual=log_scale + tick.logs[-1] + jnp.log(self.reduced.residual),
+            distance=jnp.where(self.has_limit, self._distance(tick, factors, self.fastest), jnp.nan),
+            distance_zbar=self._distance_zbar(tick, factors, f, w),
             log_between=log_between,
             alignment=alignment,
             simplex=self._simplex(_stacked(tick)),
@@ -266,7 +279,7 @@ class Modal(ClosedForm):
             entries, log = self._differing(tick, self.vectors.between)
             between = centre(self._means(problem, entries, self.vectors.between), problem.sizes / problem.samples)
             between = jnp.sqrt(problem.sizes)[:, None] * between
-            sizes = sizes._replace(log_between=log_norm(between) + log, alignment=rows_angle(x, y))
+            sizes = sizes._replace(log_between=log_norm(between) + log + tick.log_scale, alignment=rows_angle(x, y))
         return Snapshot(
             sizes=sizes if self.balanced else sizes._replace(simplex=simplex_angle(x)),
             biases=self._biases(problem, tick),
@@ -298,23 +311,27 @@ class Modal(ClosedForm):
         return bias_parts(problem, self.reduced.biases, tick.biases.grown, tick.biases.driven)
 
     def _entries(self, tick: Tick, scale: Any) -> tuple[Any, Any, Any]:
-        """Return `propagator` of each pair, by mode; ``scale`` is one number, or one for each pair."""
-        j = len(self.axis.cos)
-        up, down = tick.logs[:j], tick.logs[j : 2 * j]
-        lengths = self.pairs.lengths()
-        known = (like(part, up) for part in (self.axis.cos, self.axis.sin, lengths[0] > 0, lengths[1] > 0))
-        signs = tick.signs[:j], tick.signs[j : 2 * j]
-        return several(lambda *pair: propagator(*pair, scale), *known, up, down, *signs)
+        """Return `propagator` of each pair, times e^-scale beside the tick's own, +inf to leave a pair out."""
+        pairs = tick._replace(logs=tick.logs[:-1], signs=tick.signs[:-1])
+        both = scale if jnp.ndim(scale) < pairs.logs.ndim else jnp.concatenate([scale, scale])
+        return self._propagators(tick, pairs.signs * jnp.exp(pairs.logs - both))
 
-    def _residual(self, tick: Tick, scale: Any) -> Any:
-        """Return the multiplier of the within-class residuals, times e^-scale."""
-        return tick.signs[-1] * jnp.exp(tick.logs[-1] - scale)
+    def _propagators(self, tick: Tick, factors: Any) -> tuple[Any, Any, Any]:
+        """Return `propagator` of each pair, by mode, from the multipliers' ``factors`` at any scale."""
+        j, lengths = len(self.axis.cos), self.pairs.lengths()
+        up, down = tick.logs[:j], tick.logs[j : 2 * j]
+        known = (like(part, up) for part in (self.axis.cos, self.axis.sin, lengths[0] > 0, lengths[1] > 0))
+        return several(propagator, *known, factors[:j], factors[j : 2 * j], up, down)
+
+    def _residual(self, tick: Tick) -> Any:
+        """Return the multiplier of the within-class residuals, at the scale of the tick."""
+        return tick.signs[-1] * jnp.exp(tick.logs[-1])
 
     # -- from inner products, at one time or many ----------------------------------------------------------------------
 
-    def _moved(self, tick: Tick, scale: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-        """Return F and W, each as its two coordinates by pair, times e^-scale."""
-        entries = self._entries(tick, scale)
+    def _moved(self, tick: Tick, factors: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """Return F and W, each as its two coordinates by pair, at the scale of the ``factors``."""
+        entries = self._propagators(tick, factors)
         f1, w1, w2 = (like(x, entries[0]) for x in (self.pairs.f[:, 0], self.pairs.w[:, 0], self.pairs.w[:, 1]))
 
         def move(ff: Any, fw: Any, ww: Any, f1: Any, w1: Any, w2: Any) -> tuple[Any, ...]:
@@ -323,19 +340,14 @@ class Modal(ClosedForm):
         moved = several(move, *entries, f1, w1, w2)
         return moved[:2], moved[2:]
 
-    def _distance(self, tick: Tick, chosen: Any) -> Any:
+    def _distance(self, tick: Tick, factors: Any, chosen: Any) -> Any:
         r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start, with all digits however small it is.
 
         Z = k L + Q with k the largest multiplier of the chosen modes: Q is small where the distance is.
         """
-        top, mask = _top(tick.logs), like(chosen, tick.logs)
-        factors = each(lambda log, sign: sign * jnp.exp(log - top), tick.logs, tick.signs)
-        k, lead = (largest(each(lambda m, x: jnp.where(m, x, -jnp.inf), mask, part)) for part in (factors, tick.logs))
-
-        def beyond(m: Any, factor: Any, log: Any) -> Any:
-            return jnp.where(m, difference(factor, k, jnp.where(m & (log != lead), log - lead, 0.0)), factor)
-
-        rest = each(beyond, mask, factors, tick.logs)
+        mask = like(chosen, factors)
+        k = largest(each(lambda m, x: jnp.where(m, x, -jnp.inf), mask, factors))
+        rest = each(lambda m, x: jnp.where(m, x - k, x), mask, factors)
         size = largest(each(jnp.abs, rest))
         unit = 1 / jnp.where(size > 0, size, 1.0)  # squares of the rest itself may underflow
         q = self._lifted(each(lambda x: x * unit, rest))
@@ -349,8 +361,9 @@ class Modal(ClosedForm):
     def _lifted(self, weights: Any) -> tuple[Any, ...]:
         return _lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, weights)
 
-    def _distance_zbar(self, tick: Tick, f: Any, w: Any, residual: Any) -> Any:
+    def _distance_zbar(self, tick: Tick, factors: Any, f: Any, w: Any) -> Any:
         r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9); it is a mode, and so gets small, if s l1 = l2."""
+        residual = self.reduced.residual * factors[-1]
         if not self.balanced:
             return jnp.full_like(residual, jnp.nan)
         x, root = (self.pairs.f[0] + self.pairs.w[0]) / 2, jnp.sqrt(self.ratio)
@@ -360,7 +373,7 @@ class Modal(ClosedForm):
         own = [part for k in range(2) for part in (h[k][0] - root * x[k] * along, w[k][0] - x[k] * along)]
         others = sum(part[1] ** 2 for part in (*h, *w))
         far = chord(jnp.sqrt(sum(part**2 for part in own) + others + residual**2), along)
-        near = self._distance(tick, np.arange(len(self.exponents)) == 0)
+        near = self._distance(tick, factors, np.arange(len(self.exponents)) == 0)
         return jnp.where(self.has_zbar, jnp.where(self.zbar_grows, near, far), jnp.nan)
 
     def _alignment(self, problem: Problem, tick: Tick) -> tuple[Any, Any]:
@@ -386,7 +399,7 @@ class Modal(ClosedForm):
             across = jnp.exp(rise) * f1 * w2 / jnp.sqrt(sizes[0]) / (size_x * size_y)
         else:
             across = _length_of(y / size_y - along * x / size_x)
-        return jnp.log(between) + log, (across, along)
+        return jnp.log(between) + log + tick.log_scale, (across, along)
 
     def _image(self, from_f: Any, from_w: Any, unit: Any, vectors: Any) -> Any:
         """Return from_f F0 + from_w W0 as coordinates (D, ...): contrasts times ``unit`` (G,), and modes between."""
@@ -476,8 +489,8 @@ class Modal(ClosedForm):
     def _own(self, tick: Tick) -> tuple[Any, Any, Any]:
         """Return (logs of the groups' contrasts (G,), of the modes between (G,), entries), each pair at its own."""
         log_group, log_mode = self._pair_logs(tick)
-        logs = jnp.concatenate([log_group, log_mode])
-        return log_group, log_mode, self._entries(tick, jnp.where(jnp.isfinite(logs), logs, 0.0))
+        entries = self._entries(tick, jnp.concatenate([log_group, log_mode]))
+        return log_group + tick.log_scale, log_mode + tick.log_scale, entries
 
     def _features(self, problem: Problem, tick: Tick) -> Features:
         """Return the features by parts: contrasts inside groups, modes between groups, residuals."""
@@ -487,7 +500,9 @@ class Modal(ClosedForm):
         root, index = jnp.sqrt(self.ratio), jnp.arange(problem.classes)
         inside = root / jnp.sqrt(problem.sizes)[:, None] * inside
         parts = (Part(inside, log_group[self.modes.group], index), Part(root * rows, log, index))
-        log_rest = jnp.where(problem.sizes > 1, tick.logs[-1], -jnp.inf)  # one sample is its class's mean
+        log_rest = jnp.where(
+            problem.sizes > 1, tick.logs[-1] + tick.log_scale, -jnp.inf
+        )  # one sample is its class's mean
         return Features(parts, tick.signs[-1] * self.start.residuals, log_rest)
 
     def _class_parts(self, tick: Tick) -> tuple[Part, ...]:
@@ -531,20 +546,18 @@ def _length(parts: Any) -> Any:
 
 
 def propagator(
-    cos: Any, sin: Any, has_up: Any, has_down: Any, up: Any, down: Any, up_sign: Any, down_sign: Any, scale: Any
+    cos: Any, sin: Any, has_up: Any, has_down: Any, grown: Any, fallen: Any, up: Any, down: Any
 ) -> tuple[Any, Any, Any]:
-    r"""Return how a pair (F, W) moves, entries (ff, fw, ww) times $e^{-scale}$.
+    r"""Return how a pair (F, W) moves, entries (ff, fw, ww), from its multipliers and their logarithms.
 
     $ff = \sin^2 g_+ + \cos^2 g_-$, $fw = \sin\cos\,(g_+ - g_-)$, $ww = \cos^2 g_+ + \sin^2 g_-$ at the angle of the
-    axes, g the multipliers with ln ``up`` and ``down``: F and W are never mixed, so each keeps its digits where the
-    other is far larger. An axis along which the start has no part takes the multiplier of the other, which makes the
-    propagator exact on what is there. A ``scale`` of +inf leaves a pair out.
+    axes, g the multipliers ``grown`` and ``fallen`` at any scale: F and W are never mixed, so each keeps its digits
+    where the other is far larger. An axis along which the start has no part takes the multiplier of the other, which
+    makes the propagator exact on what is there.
     """
-    up, down = jnp.where(has_up, up, down), jnp.where(has_down, down, up)
-    up_sign, down_sign = jnp.where(has_up, up_sign, down_sign), jnp.where(has_down, down_sign, up_sign)
-    grown, fallen = up_sign * jnp.exp(up - scale), down_sign * jnp.exp(down - scale)
-    close = difference(grown, fallen, jnp.where(up == down, 0.0, up - down))
-    apart = jnp.where(up_sign == down_sign, close, grown - fallen)
+    gap = jnp.where(has_up & has_down & (up != down), up - down, 0.0)
+    grown, fallen = jnp.where(has_up, grown, fallen), jnp.where(has_down, fallen, grown)
+    apart = jnp.where(grown * fallen < 0, grown - fallen, difference(grown, fallen, gap))
     return sin**2 * grown + cos**2 * fallen, sin * cos * apart, cos**2 * grown + sin**2 * fallen
 
 
@@ -572,9 +585,13 @@ def _stacked(tick: Tick) -> Tick:
     return tick._replace(logs=jnp.stack(tick.logs), signs=jnp.stack(tick.signs))
 
 
-@jax.jit
-def _reduced(groups: Groups, problem: Problem, start: State) -> Reduced:
-    return reduce(groups, problem, start)[0]
+@partial(jax.jit, static_argnums=0)
+def _reduced(wanted: tuple[bool, bool], groups: Groups, problem: Problem, start: State) -> Reduced:
+    """Return a reduced start; what holds the simplex, and what each class's own share, only if wanted."""
+    found = reduce(groups, problem, start)[0]
+    parts = (("simplex_perp", "simplex_par"), ("own_h", "own_w"))
+    unread = [name for want, names in zip(wanted, parts, strict=True) if not want for name in names]
+    return found._replace(**{name: jnp.zeros_like(getattr(found, name)) for name in unread})
 
 
 @jax.jit
