@@ -74,12 +74,13 @@ def _together(
         kept = [form.keep(*one, names) for one in starts]
         if kept[0] is None:
             return {}
-        stack = jax.tree.map(lambda *parts: jnp.stack(parts), *kept)
+        stack = jax.tree.map(lambda *parts: np.stack(parts), *kept)
         batch = _numbers(experiment, changes, count, start is None) | {"place": places}
         if sharding is not None:
             batch = jax.device_put(batch, sharding)
-        timing = _timing(experiment, changes)
-        return jax.device_get(_curves(form, names, stack, problem, timing, experiment.times(), batch))
+        timing, times = _timing(experiment, changes), experiment.times()
+        found = jax.device_get(_curves(form, names, stack, problem, timing, times, batch))
+        return found | _clocks(experiment, changes, times, batch, timing)
 
 
 def _starts(
@@ -117,7 +118,35 @@ def _numbers(
         **{f"method.{name}": value for name, value in pace["schedule"].items()},
         **{f"start.{name}": getattr(start, name) if scaled else 1.0 for name in SCALES},
     }
-    return {key: jnp.broadcast_to(jnp.asarray(changes.get(key, value), float), count) for key, value in own.items()}
+    return {key: np.broadcast_to(np.asarray(changes.get(key, value), float), count) for key, value in own.items()}
+
+
+def _clocks(
+    experiment: Experiment, changes: Mapping[str, Any], times: np.ndarray, batch: dict[str, Any], timing: Timing
+) -> dict[str, np.ndarray]:
+    """Return "time" and "zeta" of every setting, (S, T); they are one row, repeated, if no clock changes."""
+    shape = len(batch["place"]), len(times)
+    if not any(key.startswith("method.") and key != "method.ratio" for key in changes):
+        return {"time": np.broadcast_to(times, shape), "zeta": np.broadcast_to(experiment.method.zeta(times), shape)}
+    return jax.device_get(_paced(timing, times, batch))
+
+
+def _clock(timing: Timing, times: Any, numbers: dict[str, Any]) -> tuple[Timing, Any]:
+    """Return the clock of one setting and its saved times, which are the same shares of its whole length."""
+    length = f"method.{timing.method.length}"
+    pace = {name: numbers[f"method.{name}"] for name in ("eta", "warmup")}
+    pace["horizon"] = numbers[length]
+    pace["schedule"] = {name: numbers[f"method.{name}"] for name in timing.numbers["schedule"]}
+    return dataclasses.replace(timing, numbers=pace), times * (numbers[length] / timing.numbers["horizon"])
+
+
+@jax.jit
+def _paced(timing: Timing, times: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    def one(numbers: dict[str, Any]) -> dict[str, Any]:
+        clock, at = _clock(timing, times, numbers)
+        return {"time": at, "zeta": clock.zeta(at)}
+
+    return jax.vmap(one)(batch)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -126,30 +155,21 @@ def _curves(
     batch: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Return the metrics of every setting in a batch; what the form cannot measure without rows is left out."""
-    length, horizon = f"method.{timing.method.length}", timing.numbers["horizon"]
 
     def one(numbers: dict[str, Any]) -> dict[str, Any]:
-        def part(table: str, known: Any) -> dict[str, Any]:
-            return {name: numbers[f"{table}.{name}"] for name in known}
-
-        pace = {**part("method", ("eta", "warmup")), "horizon": numbers[length]}
-        pace["schedule"] = part("method", timing.numbers["schedule"])
-        clock = dataclasses.replace(timing, numbers=pace)
         gamma = numbers["problem.gamma"]
         changed = dataclasses.replace(
             problem,
             gamma=jnp.where(jnp.isnan(gamma), problem.gamma, gamma),
             smoothing=numbers["problem.label_smoothing"],
         )
-        own = {
-            key.partition(".")[2]: value for key, value in numbers.items() if key.startswith(("scenario.", "start."))
-        }
+        own = {key.partition(".")[2]: x for key, x in numbers.items() if key.startswith(("scenario.", "start."))}
         own["ratio"] = numbers["method.ratio"]
+        clock, at = _clock(timing, times, numbers)
         start = jax.tree.map(lambda parts: parts[numbers["place"]], kept)
         solution = form.setting(start, changed, own, clock)
-        at = times * (numbers[length] / horizon)
         frame = Frame(problem.labels, tuple(own.get(name, 0.0) for name in ("lambda_h", "lambda_w", "lambda_b")))
         found = solution.measured(frame, changed, solution.moving(clock, at))
-        return {name: found[name] for name in names if name in found} | {"time": at, "zeta": clock.zeta(at)}
+        return {name: found[name] for name in names if name in found}
 
     return jax.vmap(one)(batch)

@@ -33,6 +33,8 @@ class Descent(Method):
 
     def times(self, points: int) -> np.ndarray:
         """See `Method.times`: whole steps, repeats dropped."""
+        if points > self.steps:
+            return np.arange(self.steps + 1.0)
         return np.unique(np.rint(np.linspace(0, self.steps, points)))
 
     @staticmethod
