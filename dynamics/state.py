@@ -37,6 +37,13 @@ def unit_size(array: Any) -> tuple[Any, Any]:
     return jnp.ldexp(jnp.ldexp(array, -half), half - exponent), jnp.ldexp(jnp.ones_like(largest), exponent)
 
 
+def rescaled(log_scale: Any, log_norm: Any, state: State) -> tuple[Any, State]:
+    """Return what `storable` does for ``state`` times e^log_scale, of which ln |(H, W)| is known, for jit."""
+    kept = jnp.where(log_norm >= LOG_LARGE, log_norm, 0.0)
+    lift = jnp.exp(log_scale - kept)
+    return kept, State(lift * state.features, lift * state.prototypes, jnp.exp(-kept) * state.biases)
+
+
 def storable(log_scale: float, state: State) -> tuple[float, State]:
     """Return (log_scale, State) as it is kept in files: log_scale 0 whenever |(H, W)| < 1e150, else ln |(H, W)|.
 

@@ -15,6 +15,7 @@ from dynamics.problem import Problem
 from dynamics.schedule import Numbers
 from dynamics.state import State
 from dynamics.trajectory import Decay
+from theorems.margins import Motions
 from theorems.snapshot import Frame, Snapshot, metrics
 
 ABSENT = 2.0**-47  # a part of the start below this share of it is its rounding, and is taken as zero: 7e-15
@@ -84,6 +85,10 @@ class ClosedForm(eqx.Module):
     def snapshot(self, problem: Problem, tick: Any) -> Snapshot:
         """Return the split state at one tick."""
 
+    def motions(self, problem: Problem, ticks: Any) -> Motions | None:
+        """Return how the state moves as sums of fixed rows times functions of time, or None if it is no such sum."""
+        del problem, ticks
+
     def curves(self, frame: Frame, problem: Problem, ticks: Any, names: tuple[str, ...]) -> dict[str, Any]:
         """Return metrics by name over all ticks, (T, ...) each, for jit: only what is named is computed.
 
@@ -99,6 +104,13 @@ class ClosedForm(eqx.Module):
     @abstractmethod
     def state(self, problem: Problem, tick: Any) -> tuple[Any, State]:
         """Return (log_scale, State) at one tick: the true arrays are e^log_scale times the stored."""
+
+    @classmethod
+    def states(
+        cls, experiment: Experiment, problem: Problem, start: State, times: np.ndarray
+    ) -> tuple[Any, State] | None:
+        """Return (log_scale, State) at times, stacked, at the scale that is stored, or None: ask `state` for each."""
+        del experiment, problem, start, times
 
     @abstractmethod
     def decay(self, experiment: Experiment, ticks: Any) -> Decay:

@@ -228,7 +228,7 @@ def project_rows(modes: Modes, ratio: Any, between: Between, rows: Rows) -> Coor
     """Return the rows of a start along the modes; those that are zero in ``between`` are zero."""
     root = ratio**0.5
     f, w = modes.right.T @ rows.group_h / root, modes.whole_left.T @ rows.group_w
-    kept = [np.any(part != 0, axis=1, keepdims=True) for part in between]
+    kept = [namespace(part).any(part != 0, axis=1, keepdims=True) for part in between]
     return Coordinates(rows.rows_h / root, rows.rows_w, kept[0] * f, kept[1] * w, rows.residuals)
 
 

@@ -17,11 +17,15 @@ from dynamics.problem import Problem
 from dynamics.simulation import unsorted
 from dynamics.state import State, storable
 from dynamics.trajectory import Trajectory
+from theorems.certified import accuracy
 from theorems.closed_form import ClosedForm, find
+from theorems.margins import terms
 from theorems.snapshot import Frame
 
 UNRESOLVED = "at some times float64 holds no more than rounding of some features, or of differences of prototypes"
 
+
+TOGETHER = 64  # times of one compiled call, so that one compilation serves any number of them
 
 Measure = Callable[[Any, State], dict[str, Any]]
 
@@ -51,7 +55,10 @@ def solve(
     with exact():
         form = find(experiment).of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
-        columns = jax.device_get(_metrics(tuple(names), _frame(experiment, problem), form, problem, ticks))
+        frame, wanted = _frame(experiment, problem), tuple(name for name in names if name != "accuracy")
+        columns = jax.device_get(_metrics(wanted, frame, form, problem, ticks))
+        if "accuracy" in names:
+            columns["accuracy"] = _accuracy(frame, form, problem, ticks)[0]
         others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
         last = jax.device_get(_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
@@ -72,18 +79,26 @@ def solve(
     )
 
 
-def exact_states(experiment: Experiment, times: np.ndarray) -> list[tuple[float, State]]:
+def exact_states(
+    experiment: Experiment, times: np.ndarray, *, start: tuple[Problem, State] | None = None
+) -> list[tuple[float, State]]:
     """Return (log_scale, State) at the given times (steps or t, ascending), rows in the order of the input.
 
-    The true arrays are e^log_scale times the stored ones; log_scale is 0 whenever |Z| < 1e150.
+    The true arrays are e^log_scale times the stored; log_scale is 0 whenever |Z| < 1e150. ``start`` is what `prepare`
+    returns, if at hand.
 
     Raises:
         InputError: times outside the experiment, which no rates are known for.
     """
-    times = _within(experiment, times)
-    problem, start = prepare(experiment)
+    times, form = _within(experiment, times), find(experiment)
+    problem, state = prepare(experiment) if start is None else start
     with exact():
-        form = find(experiment).of(experiment, problem, start)
+        stacked = form.states(experiment, problem, state, times)
+        if stacked is not None:
+            scales, states = jax.device_get(stacked)
+            each = (jax.tree.map(lambda x, i=i: x[i], states) for i in range(len(times)))
+            return [(float(scale), unsorted(problem, one)) for scale, one in zip(scales, each, strict=True)]
+        form = form.of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
         found = []
         for i in range(len(times)):
@@ -99,6 +114,28 @@ def _within(experiment: Experiment, times: Any) -> np.ndarray:
         span = f"lie between 0 and the experiment's {method.length}, {method.horizon:g}"
         raise must("times", span, float(wrong.flat[0]), f"Set method.{method.length} higher.")
     return times
+
+
+def _accuracy(frame: Frame, form: ClosedForm, problem: Problem, ticks: Any) -> tuple[np.ndarray, int]:
+    """Return the accuracy at all ticks, and how many margins were evaluated or bounded for it."""
+    motions = form.motions(problem, ticks)
+    found = None if motions is None else terms(motions, problem.labels)
+    count = len(jax.tree.leaves(ticks)[0])
+
+    def alone(indices: np.ndarray) -> np.ndarray:
+        several = [np.pad(part, (0, -len(part) % TOGETHER), mode="edge") for part in _cut(indices)]
+        rows = [
+            _metrics(("accuracy",), frame, form, problem, jax.tree.map(lambda x, i=i: x[i], ticks)) for i in several
+        ]
+        return np.concatenate([row["accuracy"] for row in rows])[: len(indices)]
+
+    if found is None:
+        return alone(np.arange(count)), count * len(problem.labels) * (problem.classes - 1)
+    return accuracy(found, alone)
+
+
+def _cut(indices: np.ndarray) -> list[np.ndarray]:
+    return np.split(indices, range(TOGETHER, len(indices), TOGETHER))
 
 
 @jax.jit

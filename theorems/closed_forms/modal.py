@@ -26,9 +26,10 @@ from dynamics.precision import namespace
 from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.schedule import Numbers
-from dynamics.state import State
+from dynamics.state import State, rescaled
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, ClosedForm, Why, leading
+from theorems.margins import Motion, Motions
 from theorems.modes import Axes, Groups, Modes, axes, label_modes
 from theorems.projection import (
     Between,
@@ -130,6 +131,15 @@ class Modal(ClosedForm):
         elif not form.has_zbar:
             reasons["distance_zbar"] = "Zbar is zero: the start has no part in the growing contrasts (E1+)"
         return dataclasses.replace(form, why=reasons, start=project_rows(modes, form.ratio, form.between, rows))
+
+    @classmethod
+    def states(
+        cls, experiment: Experiment, problem: Problem, start: State, times: np.ndarray
+    ) -> tuple[Any, State] | None:
+        """See `ClosedForm.states`."""
+        groups = Groups.of(problem)
+        numbers = {**experiment.scenario.model_dump(), "ratio": np.float64(experiment.method.ratio)}
+        return _states(_even(groups, problem), groups, problem, start, numbers, experiment.method.timing(), times)
 
     @classmethod
     def keep(cls, problem: Problem, start: State, names: tuple[str, ...]) -> "Kept":
@@ -268,6 +278,35 @@ class Modal(ClosedForm):
             alignment=alignment,
             simplex=self._simplex(_stacked(tick)),
         )
+
+    def motions(self, problem: Problem, ticks: Tick) -> Motions:
+        r"""See `ClosedForm.motions`: $F = \sin g_+\gamma + \cos g_-\varphi$ of every pair, and W alike."""
+        groups, group, j = len(self.modes.count), self.modes.group, len(self.axis.cos)
+        cos, sin, start = self.axis.cos[:, None], self.axis.sin[:, None], self.start
+        logs = (ticks.logs + ticks.log_scale[:, None]).T
+        root = np.sqrt(self.ratio / problem.sizes)[:, None]
+        prototypes, means = [], []
+        for k in range(j):
+            inside = (group == k)[:, None]
+            f = start.f_rows * inside if k < groups else start.f_between[k - groups]
+            w = start.w_rows * inside if k < groups else start.w_between[k - groups]
+            left = 1.0 if k < groups else self.vectors.left[:, [k - groups]]
+            right = root if k < groups else np.sqrt(self.ratio) * self.vectors.right[:, [k - groups]]
+            parts = (sin[k] * f + cos[k] * w, (cos[k], sin[k])), (cos[k] * f - sin[k] * w, (-sin[k], cos[k]))
+            for m, (part, (to_w, to_f)) in zip((k, j + k), parts, strict=True):
+                here = part * self.present()[m]
+                means.append(Motion(right * to_f * here, logs[m], ticks.signs[:, m]))
+                if k < groups or groups > 1:  # what a lone group adds to every prototype tells no class from another
+                    prototypes.append(Motion(left * to_w * here, logs[m], ticks.signs[:, m]))
+        relaxed = ticks.biases
+        own, driven = self.reduced.biases, problem.alpha * problem.weights * problem.sizes / problem.samples
+        with np.errstate(divide="ignore"):
+            biases = [
+                Motion(rows, relaxed.log + np.log(np.abs(by)), np.where(by < 0, -1.0, 1.0))
+                for rows, by in ((own, relaxed.grown), (driven, relaxed.driven))
+            ]
+        residuals = Motion(start.residuals, logs[-1], ticks.signs[:, -1])
+        return Motions(prototypes, means, residuals, biases)
 
     def snapshot(self, problem: Problem, tick: Tick) -> Snapshot:
         """See `ClosedForm.snapshot`."""
@@ -592,6 +631,26 @@ def _reduced(wanted: tuple[bool, bool], groups: Groups, problem: Problem, start:
     parts = (("simplex_perp", "simplex_par"), ("own_h", "own_w"))
     unread = [name for want, names in zip(wanted, parts, strict=True) if not want for name in names]
     return found._replace(**{name: jnp.zeros_like(getattr(found, name)) for name in unread})
+
+
+@partial(jax.jit, static_argnums=0)
+def _states(
+    even: bool, groups: Groups, problem: Problem, start: State, numbers: Numbers, timing: Timing, times: Any
+) -> tuple[Any, State]:
+    modes = label_modes(problem, groups)
+    reduced, rows = reduce(groups, problem, start)
+    form = Modal._built(even, modes, problem, reduced, numbers, timing)
+    form = dataclasses.replace(form, start=project_rows(modes, form.ratio, form.between, rows))
+
+    def at(tick: Tick) -> tuple[Any, State]:
+        log_scale, state = form.state(problem, tick)
+        features, prototypes = form.sizes(problem, tick).squares
+        return rescaled(log_scale, log_scale + jnp.log(features + prototypes) / 2, state)
+
+    ticks = jax.tree.map(jnp.transpose, _stacked(form.moving(timing, times)))
+    if len(times) > 1:
+        return jax.lax.map(at, ticks)
+    return jax.tree.map(lambda x: x[None], at(jax.tree.map(lambda x: x[0], ticks)))  # spares a copy of the state
 
 
 @jax.jit
