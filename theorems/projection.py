@@ -15,7 +15,7 @@ import numpy as np
 from dynamics.precision import namespace
 from dynamics.problem import Problem
 from dynamics.state import State
-from theorems.closed_form import resolved, snap
+from theorems.closed_form import resolved
 from theorems.modes import Axes, Groups, Modes
 
 
@@ -71,20 +71,28 @@ class Reduced(NamedTuple):
 def reduce(groups: Groups | Modes, problem: Problem, start: State) -> tuple[Reduced, Rows]:
     """Reduce a start. What is no more than rounding of H, or of W, is taken as zero."""
     xp = namespace(start.features)
-    size_h, size_w = (xp.linalg.norm(part) for part in (start.features, start.prototypes))
     means = xp.asarray(problem.class_means(start.features))
-    residuals = snap(start.features - means[problem.labels], size_h)
-    rows_h, group_h = _split(groups, problem.sizes[:, None] ** 0.5 * means, size_h)
+    weighted, residuals = problem.sizes[:, None] ** 0.5 * means, start.features - means[problem.labels]
+    residual, size_w = _size(residuals), _size(start.prototypes)
+    size_h = xp.hypot(_size(weighted), residual)
+    kept = resolved(residual, size_h)
+    rows_h, group_h = _split(groups, weighted, size_h)
     rows_w, group_w = _split(groups, start.prototypes, size_w)
-    basis = xp.linalg.qr(xp.concatenate([group_h, group_w]).T)[0]
+    basis, upper = xp.linalg.qr(xp.concatenate([group_h, group_w]).T)
+    between = upper.T  # as products with the basis they would not be exactly zero where they are
     own = [rows @ basis for rows in (rows_h, rows_w)]
     planes = plane(*(rows - part @ basis.T for rows, part in zip((rows_h, rows_w), own, strict=True)))
     reduced = Reduced(
-        *_inside(groups, rows_h, rows_w), group_h @ basis, group_w @ basis,
+        *_inside(groups, rows_h, rows_w), *xp.split(between, 2),
         *(xp.concatenate([part, rest], axis=1) for part, rest in zip(own, planes, strict=True)),
-        xp.linalg.norm(residuals), size_h, size_w, *_simplex(rows_h, rows_w), start.biases,
+        xp.where(kept, residual, 0.0), size_h, size_w, *_simplex(rows_h, rows_w), start.biases,
     )  # fmt: skip
-    return reduced, Rows(rows_h, rows_w, group_h, group_w, residuals)
+    return reduced, Rows(rows_h, rows_w, group_h, group_w, xp.where(kept, residuals, 0.0))
+
+
+def _size(rows: Any) -> Any:
+    """Return the Frobenius norm, summed down the columns: compiled, a sum of all at once is not vectorised."""
+    return namespace(rows).sqrt((rows * rows).sum(0).sum())
 
 
 def plane(f: Any, w: Any) -> tuple[Any, Any]:
