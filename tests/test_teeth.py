@@ -223,7 +223,7 @@ def test_every_number_of_a_tick_is_guarded(kind, runs):
 
 
 # What only the accuracy reads: it counts, so 0.1 % is nothing to it. It must notice a sign, or e^30.
-COUNTED = (".features", ".class_parts")
+COUNTED = (".features", ".class_parts", ".biases")
 
 
 @pytest.mark.parametrize("kind", FORMS)

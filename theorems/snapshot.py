@@ -124,7 +124,7 @@ def chord(across: Any, along: Any) -> Any:
     $2\sin^2(\theta/2) = 1 - \cos\theta$ is taken as $a^2/(h(h+b))$ where the cosine b/h is positive: no digit is lost.
     """
     length = jnp.hypot(across, along)
-    acute = across * jnp.sqrt(2 / (length * (length + jnp.abs(along))))
+    acute = jnp.abs(across) * jnp.sqrt(2 / (length * (length + jnp.abs(along))))
     return jnp.where(along >= 0, acute, jnp.sqrt(2 * (length - along) / length))
 
 
