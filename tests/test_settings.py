@@ -22,9 +22,9 @@ SQRT, INVERSE = ({"sample_weights": kind} for kind in ("sqrt", "inverse"))
 # (scenario, method, shape, weights, metrics): each metric is found for all settings at once.
 CASES = {
     "modal, balanced": ("regularized", FLOW, BALANCED, {}, ("nc2", "nc3", "distance_zbar")),
-    "modal, grouped": ("regularized", DESCENT, Shape((2, 3, 3), 4), {}, ("objective", "alignment", "nc1")),
-    "modal, all sizes differ": ("unconstrained", STEADY, Shape((3, 1), 3), INVERSE, ("log_abs_loss", "log_norm")),
-    "modal, one group of unequal sizes": ("regularized", STEADY, UNEQUAL, SQRT, ("loss", "distance")),
+    "modal, grouped": ("regularized", DESCENT, Shape((2, 3, 3), 4), {}, ("objective",)),
+    "modal, all sizes differ": ("unconstrained", STEADY, Shape((3, 1), 3), INVERSE, ("log_norm", "nc1")),
+    "modal, one group of unequal sizes": ("regularized", STEADY, UNEQUAL, SQRT, ("distance",)),
     "anchored": ("anchored", FLOW, UNEQUAL, {}, (*SIZES, *COLLAPSE, "nc2")),
     "anchored, weighted": ("anchored", DESCENT, SCARCE, SQRT, (*SIZES, *COLLAPSE, "nc2")),
     "spherical flow": ("spherical", FLOW, UNEQUAL, INVERSE, SIZES),

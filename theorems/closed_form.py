@@ -69,11 +69,11 @@ class ClosedForm(eqx.Module):
         raise NotImplementedError
 
     def moving(self, timing: Timing, times: Any) -> Any:
-        """Return the ticks of times (T,), stacked along their last axis, for jit."""
+        """Return what `measured` reads of the ticks of times (T,), stacked along its last axis, for jit."""
         raise NotImplementedError
 
     def measured(self, frame: Frame, problem: Problem, moving: Any) -> dict[str, Any]:
-        """Return the metrics that need no rows, (T, ...) each, of ticks stacked along their last axis, for jit."""
+        """Return the metrics that need no rows, (T, ...) each, of what `moving` returns, for jit."""
         raise NotImplementedError
 
     @abstractmethod

@@ -258,13 +258,16 @@ def _coordinates(arrays: list[Any]) -> tuple[Any, Any]:
 
 def _products(axes: Any) -> Any:
     """Return the products of axes (r, C, p), two by two, across the simplex, as columns of coordinates."""
+
+    def product(k: int, j: int) -> Any:
+        one = axes[k] @ axes[j].T
+        return one if k == j else one + one.T
+
     classes = axes.shape[1]
-    one, other = np.triu_indices(len(axes))
-    products = jnp.einsum("kcp,ldp->klcd", axes, axes)
-    products = (products + products.swapaxes(2, 3))[one, other] / jnp.where(one == other, 2.0, 1.0)[:, None, None]
+    products = jnp.stack([product(k, j) for k, j in zip(*np.triu_indices(len(axes)), strict=True)])
     simplex = (jnp.eye(classes) - 1 / classes) / jnp.sqrt(classes - 1.0)
     across = products - jnp.sum(products * simplex, axis=(1, 2), keepdims=True) * simplex
-    return jnp.linalg.qr(across.reshape(len(one), -1).T, mode="r")
+    return jnp.linalg.qr(across.reshape(len(across), -1).T, mode="r")
 
 
 MEMBER = Anchored
