@@ -5,6 +5,7 @@ import pytest
 from strategies import BALANCED, SCARCE, UNEQUAL, Shape, build
 
 import theorems
+from dynamics import prepare
 from dynamics.experiment import changed
 from theorems import settings
 from theorems.closed_form import find
@@ -83,3 +84,22 @@ def test_one_compilation_has_the_numbers_of_every_setting_alone(case, monkeypatc
         np.testing.assert_allclose(found["zeta"][k], wanted.zeta, rtol=SAME)
         for name in names:
             assert_same(found[name][k], wanted.metrics[name], name)
+
+
+def test_a_setting_without_a_target_has_no_distance():
+    """At gamma = 0 a prototype that is zero drives nothing; else the sum of all prototypes does."""
+    experiment = build("spherical", "flow", SCARCE)
+    problem, start = prepare(experiment)
+    start.prototypes[1] = 0.0
+    found = settings.curves(experiment, {"problem.gamma": [0.0, 0.3]}, ("distance", "loss"), start=(problem, start))
+    assert np.isnan(found["distance"][0]).all()
+    assert np.isfinite(found["distance"][1]).all()
+    assert np.isfinite(found["loss"]).all()
+
+
+def test_a_setting_that_oscillates_without_bound_has_no_distance():
+    experiment = build({"kind": "anchored", "lambda_h": 0.1}, "descent", SCARCE)
+    found = settings.curves(experiment, {"method.eta": [0.3, 13.0]}, ("distance", "log_norm"))
+    assert np.isfinite(found["distance"][0]).all()
+    assert np.isnan(found["distance"][1]).all()
+    assert np.isfinite(found["log_norm"]).all()
