@@ -56,7 +56,7 @@ class ClosedForm(eqx.Module):
         """Build the solution from a start (NumPy float64)."""
 
     @classmethod
-    def keep(cls, problem: Problem, start: State, names: tuple[str, ...]) -> Any:
+    def keep(cls, problem: Problem, start: State, names: tuple[str, ...] = ()) -> Any:
         """Reduce a start to what `setting` needs for the metrics ``names``, or return None: no setting is built so."""
         del problem, start, names
 
@@ -70,11 +70,11 @@ class ClosedForm(eqx.Module):
         raise NotImplementedError
 
     def moving(self, timing: Timing, times: Any) -> Any:
-        """Return the ticks of times (T,), stacked along their last axis, for jit."""
+        """Return what `measured` reads of the ticks of times (T,), stacked along its last axis, for jit."""
         raise NotImplementedError
 
     def measured(self, frame: Frame, problem: Problem, moving: Any) -> dict[str, Any]:
-        """Return the metrics that need no rows, (T, ...) each, of ticks stacked along their last axis, for jit."""
+        """Return the metrics that need no rows, (T, ...) each, of what `moving` returns, for jit."""
         raise NotImplementedError
 
     @abstractmethod

@@ -90,7 +90,7 @@ def _starts(
     if start is not None:
         return [start], np.zeros(len(seeds), dtype=int)
     known, places = np.unique(np.asarray(seeds, dtype=int), return_inverse=True)
-    unit = {} if experiment.start.file else {f"start.{name}": 1.0 for name in SCALES}
+    unit = {f"start.{name}": 1.0 for name in SCALES}
     return [prepare(changed(experiment, {**unit, "start.seed": int(seed)})) for seed in known], places
 
 
@@ -106,11 +106,13 @@ def _numbers(
     """Return every number that a setting can change, (S,) each; the start's scales are 1 unless it was drawn at 1."""
     table, method, start = experiment.problem, experiment.method, experiment.start
     known = type(experiment.scenario).model_fields
+    decays = {"lambda_h", "lambda_w", "lambda_b"} - set(known)  # of what the scenario does not decay
+    numbers = {name: value for name, value in experiment.scenario.numbers().items() if name not in decays}
     pace = method.numbers()
     own = {
         "problem.gamma": np.nan if isinstance(table.gamma, str) else table.gamma,
         "problem.label_smoothing": table.label_smoothing,
-        **{f"scenario.{name}": value for name, value in experiment.scenario.numbers().items() if name in known},
+        **{f"scenario.{name}": value for name, value in numbers.items()},
         "method.ratio": method.ratio,
         "method.eta": pace["eta"],
         "method.warmup": pace["warmup"],
@@ -137,7 +139,8 @@ def _clock(timing: Timing, times: Any, numbers: dict[str, Any]) -> tuple[Timing,
     pace = {name: numbers[f"method.{name}"] for name in ("eta", "warmup")}
     pace["horizon"] = numbers[length]
     pace["schedule"] = {name: numbers[f"method.{name}"] for name in timing.numbers["schedule"]}
-    return dataclasses.replace(timing, numbers=pace), times * (numbers[length] / timing.numbers["horizon"])
+    longer = 1.0 if timing.steps else numbers[length] / timing.numbers["horizon"]
+    return dataclasses.replace(timing, numbers=pace), times * longer
 
 
 @jax.jit

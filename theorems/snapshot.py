@@ -127,7 +127,7 @@ def chord(across: Any, along: Any) -> Any:
     length = jnp.sqrt(across * across + along * along)
     whole = length + jnp.abs(along)
     acute = along >= 0
-    return jnp.where(acute, across, 1.0) * jnp.sqrt(2 / length * jnp.where(acute, 1 / whole, whole))
+    return jnp.where(acute, jnp.abs(across), 1.0) * jnp.sqrt(2 / length * jnp.where(acute, 1 / whole, whole))
 
 
 def rows_angle(x: Any, y: Any) -> tuple[Any, Any]:

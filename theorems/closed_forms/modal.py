@@ -142,7 +142,7 @@ class Modal(ClosedForm):
         return _states(_even(groups, problem), groups, problem, start, numbers, experiment.method.timing(), times)
 
     @classmethod
-    def keep(cls, problem: Problem, start: State, names: tuple[str, ...]) -> "Kept":
+    def keep(cls, problem: Problem, start: State, names: tuple[str, ...] = ()) -> "Kept":
         """See `ClosedForm.keep`."""
         groups = Groups.of(problem)
         wanted = "nc2" in names, any(name.startswith("share") for name in names)

@@ -4,6 +4,8 @@ With $\kappa = \eta_1|g|\,r^{\nu-2}$: $x' = x + \kappa y^2/r$, $y' = y(1 - \kapp
 $\theta' = \theta - \arctan(\kappa\sin\theta)$ and $r' = r\sqrt{1 + \kappa^2\sin^2\theta}$ (Theorem 7).
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -11,9 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
+from dynamics.method import Timing
 from dynamics.problem import Problem
+from dynamics.schedule import descent_rates
 from dynamics.trajectory import Decay
-from theorems.spherical import Plane, SphericalForm
+from theorems.spherical import Plane, SphericalForm, Sums, rescaled
 
 
 class SphericalDescent(SphericalForm):
@@ -29,9 +33,13 @@ class SphericalDescent(SphericalForm):
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Plane:
         """See `ClosedForm.ticks`."""
         del problem
-        steps = times.astype(int)
-        spans = (np.concatenate([[0], steps[:-1]]), steps)
-        return jax.device_get(_path(self.begin, self.rates, self.power, experiment.method.rates(), spans))
+        walk = self.begin, self.rates, self.power, experiment.method.rates(), times.astype(int)
+        return jax.device_get(_planes(*jax.tree.map(jnp.asarray, walk)))
+
+    def moving(self, timing: Timing, times: Any) -> Sums:
+        """See `ClosedForm.moving`."""
+        etas = descent_rates(timing.schedule, timing.numbers, timing.steps)
+        return _path(self.sums, self.begin, self.rates, self.power, etas, times.astype(int))
 
     def decay(self, experiment: Experiment, ticks: Plane) -> Decay:
         r"""See `ClosedForm.decay`: $-\ln|1 - \kappa|/\eta$ of the slowest sample, at the last step."""
@@ -40,28 +48,30 @@ class SphericalDescent(SphericalForm):
         if why or eta == 0:
             return Decay(None, None, why or "the last learning rate is zero")
         moving = self.begin.y > 0
-        radius = np.hypot(ticks.x[-1], ticks.y[-1])
-        factor = np.max(np.abs(1 - eta * self.rates * radius ** (self.power - 2))[moving])
+        kappa = eta * self.rates * rescaled(1 / np.hypot(ticks.x[-1], ticks.y[-1]), self.power)
+        factor = np.max(np.abs(1 - kappa)[moving])
         if not 0 < factor < 1:
             return Decay(None, None, "some feature overshoots its target for ever, or hits it in one step")
         return Decay(float(-np.log(factor) / eta), "exponential")
 
 
-@jax.jit
-def _path(begin: Plane, rates: Any, power: Any, etas: Any, spans: Any) -> Plane:
-    """Return the coordinates after each span of steps."""
+def _path(read: Callable[[Plane], Any], begin: Plane, rates: Any, power: Any, etas: Any, steps: Any) -> Any:
+    """Return what ``read`` finds in the coordinates after each number of steps (T,), ascending."""
 
     def step(k: Any, plane: Plane) -> Plane:
-        radius = jnp.hypot(plane.x, plane.y)
-        kappa = etas[k] * rates * radius ** (power - 2)
-        return Plane(plane.x + kappa * plane.y**2 / radius, plane.y * (1 - kappa * plane.x / radius))
+        x, y = plane
+        inverse = 1 / jnp.sqrt(x * x + y * y)
+        turn = etas[k] * rates * rescaled(inverse, power) * inverse * y
+        return Plane(x + turn * y, y - turn * x)
 
-    def span(plane: Plane, ends: Any) -> tuple[Plane, Plane]:
-        plane = jax.lax.fori_loop(ends[0], ends[1], step, plane)
-        return plane, plane
+    def span(before: tuple[Any, Plane], end: Any) -> tuple[tuple[Any, Plane], Any]:
+        plane = jax.lax.fori_loop(before[0], end, step, before[1])
+        return (end, plane), read(plane)
 
-    start = jax.tree.map(jnp.asarray, begin)
-    return jax.lax.scan(span, start, jax.tree.map(jnp.asarray, spans))[1]
+    return jax.lax.scan(span, (jnp.zeros_like(steps[0]), begin), steps)[1]
+
+
+_planes = jax.jit(partial(_path, lambda plane: plane))
 
 
 MEMBER = SphericalDescent
