@@ -586,7 +586,7 @@ def test_an_unknown_command_is_answered_with_the_list():
         assert result.exit_code == 2
         assert_names(
             one_sentence(result.output),
-            "the command must be one of figures, list, run, sweep, verify",
+            "the command must be one of bench, figures, list, run, sweep, verify",
             repr(word),
             hint,
         )

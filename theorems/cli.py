@@ -144,8 +144,10 @@ def sweep(
 
                 raise must("--merge", "be given alone", str(merge), "The folder holds the plan.")
             merge_sweep(merge)
+    raise typer.Exit(OK)
 
 
+@app.command()
 def bench(
     rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW]...", help="Rows of the table. None: all.")] = None,
     quick: Annotated[
