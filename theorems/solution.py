@@ -51,7 +51,7 @@ def solve(
     with exact():
         form = find(experiment).of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
-        columns = jax.device_get(_metrics(tuple(names), _frame(experiment, problem), form, problem, ticks))
+        columns = jax.device_get(_metrics(tuple(names), frame_of(experiment, problem), form, problem, ticks))
         others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
         last = jax.device_get(form.state(problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
@@ -111,7 +111,8 @@ def _metrics(names: tuple[str, ...], frame: Frame, form: ClosedForm, problem: Pr
     return form.curves(frame, problem, ticks, names)
 
 
-def _frame(experiment: Experiment, problem: Problem) -> Frame:
+def frame_of(experiment: Experiment, problem: Problem) -> Frame:
+    """Return the part of an experiment that metrics read and time does not change."""
     numbers = experiment.scenario.numbers()
     decays = (numbers["lambda_h"], numbers["lambda_w"], numbers["lambda_b"])
     return Frame(problem.labels, decays)
