@@ -32,9 +32,10 @@ def unit_size(array: Any) -> tuple[Any, Any]:
     """Return (array/scale, scale), largest entry of the first in [1, 2), scale a power of two: an exact division."""
     largest = jnp.max(jnp.abs(array), initial=0.0)
     exponent = jnp.where(largest > 0, jnp.frexp(largest)[1] - 1, 0)
-    # Two halves, since 2^-exponent itself may overflow or underflow where the quotient does not.
-    half = exponent // 2
-    return jnp.ldexp(jnp.ldexp(array, -half), half - exponent), jnp.ldexp(jnp.ones_like(largest), exponent)
+    # Two halves, since 2^-exponent itself may overflow or underflow where the quotient does not; numbers, not arrays,
+    # since ldexp is far slower than a product.
+    half, one = exponent // 2, jnp.ones_like(largest)
+    return array * jnp.ldexp(one, -half) * jnp.ldexp(one, half - exponent), jnp.ldexp(one, exponent)
 
 
 def storable(log_scale: float, state: State) -> tuple[float, State]:

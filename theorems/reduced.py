@@ -31,7 +31,7 @@ from dynamics.schedule import Numbers, descent_rate
 from dynamics.simulation import unsorted
 from dynamics.state import storable
 from dynamics.trajectory import Trajectory
-from theorems.closed_form import ClosedForm
+from theorems.closed_form import ClosedForm, Why
 from theorems.closed_forms.modal import Modal
 from theorems.modes import Modes
 from theorems.projection import Reduced
@@ -141,11 +141,11 @@ class Stepped(Modal):
 
     def varied(self, ratios: np.ndarray) -> Self:
         """Return this form with a ratio of its own for every step; then it has no limits."""
-        why = type(self.why)(self.why | dict.fromkeys(("distance", "distance_zbar"), VARIES))
+        why = Why(self.why | dict.fromkeys(("distance", "distance_zbar"), VARIES))
         no = np.asarray(False)
         return dataclasses.replace(self, ratios=ratios, has_limit=no, has_zbar=no, why=why)
 
-    def moving(self, timing: Timing, times: Any) -> Walk:
+    def moving(self, timing: Timing, times: Any) -> Any:
         """See `ClosedForm.moving`. Times that do not differ between settings keep a batch of them fast."""
 
         def rates(k: Any) -> tuple[Any, Any]:
@@ -166,37 +166,32 @@ class Stepped(Modal):
 
     def _generators(self) -> tuple[Any, Any]:
         """Return A and B, (2, 2, J + 2) each: of the pairs, of the residuals, and of (b, 1) for the biases."""
-        sigma, root, (l1, l2) = jnp.concatenate([self.modes.contrast, self.modes.sigma]), jnp.sqrt(self.ratio), self.decays
-        zero = jnp.zeros_like(sigma)
+        sigma, root = jnp.concatenate([self.modes.contrast, self.modes.sigma]), jnp.sqrt(self.ratio)
+        (l1, l2), j = self.decays, len(sigma)
+        zeros = jnp.zeros((2, 2, j + 2))
+        first = zeros.at[0, 0, : j + 1].set(-l1).at[0, 1, :j].set(sigma / root)
+        second = zeros.at[1, 0, :j].set(root * sigma).at[1, 1, :j].set(-l2)
+        return first, second.at[0, 0, -1].set(-self.decay_b).at[0, 1, -1].set(1.0)
 
-        def row(one: Any, other: Any, residual: Any, bias: tuple[Any, Any]) -> Any:
-            extra = jnp.stack([jnp.array([residual, 0.0]), jnp.array(bias)], axis=1)
-            return jnp.concatenate([jnp.stack([zero + one, zero + other]), extra], axis=1)
-
-        none = row(0.0, 0.0, 0.0, (0.0, 0.0))
-        first = row(-l1, sigma / root, -l1, (0.0, 0.0))
-        second = row(root * sigma, -l2, 0.0, (0.0, 0.0))
-        return jnp.stack([first, none]), jnp.stack([row(0.0, 0.0, 0.0, (-self.decay_b, 1.0)), second])
-
-    def curves(self, frame: Frame, problem: Problem, ticks: Walk, names: tuple[str, ...]) -> dict[str, Any]:
+    def curves(self, frame: Frame, problem: Problem, ticks: Any, names: tuple[str, ...]) -> dict[str, Any]:
         """See `ClosedForm.curves`: what only rows tell is found time by time."""
         found = self.measured(frame, problem, jax.tree.map(jnp.transpose, ticks))
         rest = ClosedForm.curves(self, frame, problem, ticks, tuple(name for name in names if name not in found))
         return {name: found[name] for name in names if name in found} | rest
 
-    def _entries(self, tick: Walk, scale: Any) -> Any:
+    def _entries(self, tick: Any, scale: Any) -> Any:
         lift = jnp.exp(tick.logs[:-1] - scale)
         return tuple(entry * lift for entry in tick.entries)
 
-    def _pair_logs(self, tick: Walk) -> tuple[Any, Any]:
+    def _pair_logs(self, tick: Any) -> tuple[Any, Any]:
         groups = len(self.modes.count)
         return tick.logs[:groups], tick.logs[groups:-1]
 
-    def _log_wedge(self, tick: Walk) -> Any:
+    def _log_wedge(self, tick: Any) -> Any:
         ff, fw, wf, ww = (entry[0] for entry in tick.entries)
         return 2 * tick.logs[0] + jnp.log(jnp.abs(ff * ww - fw * wf))
 
-    def _distance(self, tick: Walk, chosen: Any) -> Any:
+    def _distance(self, tick: Any, chosen: Any) -> Any:
         r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start."""
         scale, root = jnp.max(tick.logs, axis=0), jnp.sqrt(self.ratio)
         (f1, f2), (w1, w2) = self._moved(tick, scale)
@@ -208,9 +203,7 @@ class Stepped(Modal):
         return chord(jnp.linalg.norm(z - along * unit, axis=0), along)
 
 
-def walk(
-    start: Any, first: Any, second: Any, rates: Callable[[Any], tuple[Any, Any]], stops: Any
-) -> tuple[Any, Any]:
+def walk(start: Any, first: Any, second: Any, rates: Callable[[Any], tuple[Any, Any]], stops: Any) -> tuple[Any, Any]:
     r"""Return (P e^-log (2, 2, K, T), log (K, T)) of $\prod_k(I + \eta_1 A + \eta_2 B)$ after ``stops`` (T,) steps.
 
     ``first`` and ``second`` are A and B, (2, 2, K); ``rates(k)`` gives the two rates of step k. Each matrix is rescaled
