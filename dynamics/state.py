@@ -22,6 +22,7 @@ class State(eqx.Module):
         return jax.tree.map(lambda x, v: x + step * v, self, velocity)
 
 
+@jax.jit
 def norm(array: Any) -> Any:
     """Return the Frobenius norm, safe from overflow and underflow of the squares."""
     unit, scale = unit_size(array)
