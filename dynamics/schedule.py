@@ -67,9 +67,13 @@ def flow_zeta(schedule: type[Schedule], numbers: Numbers, t: Any) -> Any:
     return numbers["eta"] * (jnp.where(warmup > 0, ramped, 0.0) + after)
 
 
-def descent_rates(schedule: type[Schedule], numbers: Numbers, steps: int) -> Any:
-    r"""Return $\eta_k = \eta\min(1, (k+1)/\text{warmup})f(k)$ for $k = 0 \dots$ steps - 1, shape (steps,)."""
-    k = jnp.arange(steps, dtype=jnp.float64)
+def descent_rate(schedule: type[Schedule], numbers: Numbers, k: Any) -> Any:
+    r"""Return $\eta_k = \eta\min(1, (k+1)/\text{warmup})f(k)$ of steps ``k``, float64."""
     warmup = numbers["warmup"]
     ramp = jnp.where(warmup > 0, jnp.minimum((k + 1) / jnp.where(warmup > 0, warmup, 1.0), 1.0), 1.0)
     return numbers["eta"] * ramp * schedule.multiplier(numbers["schedule"], k, numbers["horizon"])
+
+
+def descent_rates(schedule: type[Schedule], numbers: Numbers, steps: int) -> Any:
+    r"""Return $\eta_k$ for $k = 0 \dots$ steps - 1, shape (steps,)."""
+    return descent_rate(schedule, numbers, jnp.arange(steps, dtype=jnp.float64))

@@ -22,6 +22,7 @@ class State(eqx.Module):
         return jax.tree.map(lambda x, v: x + step * v, self, velocity)
 
 
+@jax.jit
 def norm(array: Any) -> Any:
     """Return the Frobenius norm, safe from overflow and underflow of the squares."""
     unit, scale = unit_size(array)
@@ -32,9 +33,10 @@ def unit_size(array: Any) -> tuple[Any, Any]:
     """Return (array/scale, scale), largest entry of the first in [1, 2), scale a power of two: an exact division."""
     largest = jnp.max(jnp.abs(array), initial=0.0)
     exponent = jnp.where(largest > 0, jnp.frexp(largest)[1] - 1, 0)
-    # Two halves, since 2^-exponent itself may overflow or underflow where the quotient does not.
-    half = exponent // 2
-    return jnp.ldexp(jnp.ldexp(array, -half), half - exponent), jnp.ldexp(jnp.ones_like(largest), exponent)
+    # Two halves, since 2^-exponent itself may overflow or underflow where the quotient does not; numbers, not arrays,
+    # since ldexp is far slower than a product.
+    half, one = exponent // 2, jnp.ones_like(largest)
+    return array * jnp.ldexp(one, -half) * jnp.ldexp(one, half - exponent), jnp.ldexp(one, exponent)
 
 
 def rescaled(log_scale: Any, log_norm: Any, state: State) -> tuple[Any, State]:

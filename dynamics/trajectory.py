@@ -30,9 +30,9 @@ class Trajectory:
 
     ``times`` count steps k (descent) or time t (flow), ``zeta`` is the integral of the prototypes' rate. ``error``
     bounds the simulation's own error of each metric and ``unit`` is the scale of the losses (both empty for an exact
-    solution). ``classes`` holds what each class has, shapes (times, C). ``last`` = (log_scale, State): the true arrays
-    are e^log_scale times the stored, features (n, p) in the order of the input. ``why`` says why a metric is NaN;
-    ``decay`` is the predicted rate (exact solutions only).
+    solution and for a reduced simulation). ``classes`` holds what each class has, shapes (times, C). ``last`` =
+    (log_scale, State): the true arrays are e^log_scale times the stored, features (n, p) in the order of the input.
+    ``why`` says why a metric is NaN; ``decay`` is the predicted rate (exact solutions only).
     """
 
     source: str

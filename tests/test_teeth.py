@@ -232,7 +232,7 @@ def test_every_number_of_a_snapshot_is_guarded(kind, runs):
     found: dict[str, set[str]] = {}
     for run in runs[kind]:
         form, (problem, _) = of(run), dynamics.prepare(run.experiment)
-        frame = solution._frame(run.experiment, problem)
+        frame = solution.frame_of(run.experiment, problem)
         ticks = form.ticks(run.experiment, problem, run.experiment.times())
         taken = jax.device_get(_taken(form, problem, ticks))
 

@@ -11,6 +11,7 @@ _HOMES = {
     "Verdict": "theorems.verdict",
     "compare": "theorems.comparison",
     "exact_states": "theorems.solution",
+    "simulate_reduced": "theorems.reduced",
     "solve": "theorems.solution",
     "sweep": "theorems.sweeping",
     "verify": "theorems.verification",

@@ -55,7 +55,7 @@ def solve(
     with exact():
         form = find(experiment).of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
-        frame, wanted = _frame(experiment, problem), tuple(name for name in names if name != "accuracy")
+        frame, wanted = frame_of(experiment, problem), tuple(name for name in names if name != "accuracy")
         columns = jax.device_get(_metrics(wanted, frame, form, problem, ticks))
         if "accuracy" in names:
             columns["accuracy"] = _accuracy(frame, form, problem, ticks)[0]
@@ -153,7 +153,8 @@ def _metrics(names: tuple[str, ...], frame: Frame, form: ClosedForm, problem: Pr
     return form.curves(frame, problem, ticks, names)
 
 
-def _frame(experiment: Experiment, problem: Problem) -> Frame:
+def frame_of(experiment: Experiment, problem: Problem) -> Frame:
+    """Return what the metrics of an experiment read and time does not change."""
     numbers = experiment.scenario.numbers()
     decays = (numbers["lambda_h"], numbers["lambda_w"], numbers["lambda_b"])
     return Frame(problem.labels, decays)

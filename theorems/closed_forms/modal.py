@@ -256,7 +256,7 @@ class Modal(ClosedForm):
     def sizes(self, problem: Problem, tick: Tick) -> Sizes:
         """Return `Sizes` at one time, or at many if the last axis of the tick is time."""
         log_scale = tick.log_scale
-        factors = each(lambda log, sign: sign * jnp.exp(log), tick.logs, tick.signs)
+        factors = self._factors(tick)
         f, w = self._moved(tick, factors)
         residual = self.reduced.residual * factors[-1]
         sigma = like(jnp.concatenate([self.modes.contrast, self.modes.sigma]), f[0])
@@ -349,18 +349,23 @@ class Modal(ClosedForm):
         """Return $b = g b_0 + m (g - 1)/w$, $w = -l_b$, over e^log, as a sum: Theorem 4, with psi integrating eta2."""
         return bias_parts(problem, self.reduced.biases, tick.biases.grown, tick.biases.driven)
 
-    def _entries(self, tick: Tick, scale: Any) -> tuple[Any, Any, Any]:
+    def _factors(self, tick: Tick) -> Any:
+        """Return all multipliers at the scale of the tick, by mode, the last one of the residuals."""
+        return each(lambda log, sign: sign * jnp.exp(log), tick.logs, tick.signs)
+
+    def _entries(self, tick: Tick, scale: Any) -> tuple[Any, Any, Any, Any]:
         """Return `propagator` of each pair, times e^-scale beside the tick's own, +inf to leave a pair out."""
         pairs = tick._replace(logs=tick.logs[:-1], signs=tick.signs[:-1])
         both = scale if jnp.ndim(scale) < pairs.logs.ndim else jnp.concatenate([scale, scale])
         return self._propagators(tick, pairs.signs * jnp.exp(pairs.logs - both))
 
-    def _propagators(self, tick: Tick, factors: Any) -> tuple[Any, Any, Any]:
-        """Return `propagator` of each pair, by mode, from the multipliers' ``factors`` at any scale."""
+    def _propagators(self, tick: Tick, factors: Any) -> tuple[Any, Any, Any, Any]:
+        """Return (ff, fw, wf, ww) of `propagator`, by mode, from the multipliers' ``factors`` at any scale."""
         j, lengths = len(self.axis.cos), self.pairs.lengths()
         up, down = tick.logs[:j], tick.logs[j : 2 * j]
         known = (like(part, up) for part in (self.axis.cos, self.axis.sin, lengths[0] > 0, lengths[1] > 0))
-        return several(propagator, *known, factors[:j], factors[j : 2 * j], up, down)
+        ff, fw, ww = several(propagator, *known, factors[:j], factors[j : 2 * j], up, down)
+        return ff, fw, fw, ww
 
     def _residual(self, tick: Tick) -> Any:
         """Return the multiplier of the within-class residuals, at the scale of the tick."""
@@ -373,8 +378,8 @@ class Modal(ClosedForm):
         entries = self._propagators(tick, factors)
         f1, w1, w2 = (like(x, entries[0]) for x in (self.pairs.f[:, 0], self.pairs.w[:, 0], self.pairs.w[:, 1]))
 
-        def move(ff: Any, fw: Any, ww: Any, f1: Any, w1: Any, w2: Any) -> tuple[Any, ...]:
-            return ff * f1 + fw * w1, fw * w2, fw * f1 + ww * w1, ww * w2
+        def move(ff: Any, fw: Any, wf: Any, ww: Any, f1: Any, w1: Any, w2: Any) -> tuple[Any, ...]:
+            return ff * f1 + fw * w1, fw * w2, wf * f1 + ww * w1, ww * w2
 
         moved = several(move, *entries, f1, w1, w2)
         return moved[:2], moved[2:]
@@ -424,21 +429,25 @@ class Modal(ClosedForm):
         if not self.even:
             return None, None
         vectors, sizes = self.vectors, problem.sizes[self.modes.first]
-        (ff, fw, _), log_x = self._differing(tick, vectors.groups_means)
+        (ff, fw, _, _), log_x = self._differing(tick, vectors.groups_means)
         x = self._image(ff, fw, 1 / jnp.sqrt(sizes), vectors.groups_means)
-        (_, fw, ww), log_y = self._differing(tick, vectors.groups_left)
-        y = self._image(fw, ww, jnp.ones_like(sizes), vectors.groups_left)
-        (ff, fw, _), log = self._differing(tick, vectors.groups_between)
+        (_, _, wf, ww), log_y = self._differing(tick, vectors.groups_left)
+        y = self._image(wf, ww, jnp.ones_like(sizes), vectors.groups_left)
+        (ff, fw, _, _), log = self._differing(tick, vectors.groups_between)
         between = jnp.sqrt(self.ratio) * _length_of(self._image(ff, fw, jnp.ones_like(sizes), vectors.groups_between))
         size_x, size_y = _length_of(x), _length_of(y)
         along = jnp.sum(x * y, axis=0) / (size_x * size_y)
         if self.balanced:
             (f1, _), (_, w2) = self.pairs.f[0], self.pairs.w[0]
-            rise = tick.logs[0] - log_x + tick.logs[len(self.axis.cos)] - log_y
+            rise = self._log_wedge(tick) - log_x - log_y
             across = jnp.exp(rise) * f1 * w2 / jnp.sqrt(sizes[0]) / (size_x * size_y)
         else:
             across = _length_of(y / size_y - along * x / size_x)
         return jnp.log(between) + log + tick.log_scale, (across, along)
+
+    def _log_wedge(self, tick: Tick) -> Any:
+        """Return ln of how much the area that the first pair's F and W span has grown, beside the tick's scale."""
+        return tick.logs[0] + tick.logs[len(self.axis.cos)]
 
     def _image(self, from_f: Any, from_w: Any, unit: Any, vectors: Any) -> Any:
         """Return from_f F0 + from_w W0 as coordinates (D, ...): contrasts times ``unit`` (G,), and modes between."""
@@ -460,7 +469,7 @@ class Modal(ClosedForm):
         """Return X'X across and along the simplex: of one group, three fixed matrices tell; else only the rows do."""
         if not self.balanced:
             return None
-        (ff, fw, _), _ = self._differing(tick, self.vectors.groups_means)
+        (ff, fw, _, _), _ = self._differing(tick, self.vectors.groups_means)
         a, b = ff[0] / jnp.sqrt(self.ratio), fw[0]
         weights = jnp.stack([a * a, a * b, b * b])
         along = jnp.tensordot(self.reduced.simplex_par, weights, 1)
@@ -471,9 +480,9 @@ class Modal(ClosedForm):
         if not self.even:
             return {}
         root, vectors, found = jnp.sqrt(self.ratio), self.vectors, {}
-        (_, fw, ww), _ = self._differing(tick, vectors.groups_left)
-        found["share_prototypes"] = self._lengths(fw, ww, jnp.ones_like(problem.sizes), vectors.left_centred)
-        (ff, fw, _), _ = self._differing(tick, vectors.groups_means)
+        (_, _, wf, ww), _ = self._differing(tick, vectors.groups_left)
+        found["share_prototypes"] = self._lengths(wf, ww, jnp.ones_like(problem.sizes), vectors.left_centred)
+        (ff, fw, _, _), _ = self._differing(tick, vectors.groups_means)
         found["share_means"] = root * self._lengths(ff, fw, 1 / jnp.sqrt(problem.sizes), vectors.means_centred)
         return {name: jnp.moveaxis(rows / _length_of(rows), 0, -1) for name, rows in found.items()}
 
@@ -492,12 +501,11 @@ class Modal(ClosedForm):
 
     def _prototypes(self, entries: Any, vectors: Any) -> Any:
         """Return the prototypes (C, p); ``vectors`` (C, G) carry the modes between groups."""
-        return self._lift(entries[1], entries[2], vectors)
+        return self._lift(*entries[2:], vectors)
 
     def _means(self, problem: Problem, entries: Any, vectors: Any) -> Any:
         """Return the class means (C, p); ``vectors`` (C, G) carry the modes between groups, divided by sqrt(n_c)."""
-        ff, fw, _ = entries
-        return jnp.sqrt(self.ratio) * self._lift(ff, fw, vectors, 1 / jnp.sqrt(problem.sizes)[:, None])
+        return jnp.sqrt(self.ratio) * self._lift(*entries[:2], vectors, 1 / jnp.sqrt(problem.sizes)[:, None])
 
     def _lift(self, from_f: Any, from_w: Any, vectors: Any, unit: Any = 1.0) -> Any:
         """Return (C, p) rows of from_f F0 + from_w W0, mode by mode; ``unit`` multiplies the contrasts."""
@@ -525,7 +533,7 @@ class Modal(ClosedForm):
         scale = jnp.where(jnp.concatenate([jnp.ones_like(active), active]), top, jnp.inf)
         return self._entries(tick, scale), top
 
-    def _own(self, tick: Tick) -> tuple[Any, Any, Any]:
+    def _own(self, tick: Tick) -> tuple[Any, Any, tuple[Any, Any, Any, Any]]:
         """Return (logs of the groups' contrasts (G,), of the modes between (G,), entries), each pair at its own."""
         log_group, log_mode = self._pair_logs(tick)
         entries = self._entries(tick, jnp.concatenate([log_group, log_mode]))
@@ -533,7 +541,7 @@ class Modal(ClosedForm):
 
     def _features(self, problem: Problem, tick: Tick) -> Features:
         """Return the features by parts: contrasts inside groups, modes between groups, residuals."""
-        log_group, log_mode, (ff, fw, _) = self._own(tick)
+        log_group, log_mode, (ff, fw, _, _) = self._own(tick)
         inside, between = self._parts(ff, fw)
         rows, log = _spread(self.vectors.right, between, log_mode)
         root, index = jnp.sqrt(self.ratio), jnp.arange(problem.classes)
@@ -547,8 +555,8 @@ class Modal(ClosedForm):
     def _class_parts(self, tick: Tick) -> tuple[Part, ...]:
         """Return the parts of the prototypes that can differ: contrasts inside groups, modes between groups."""
         group, groups = self.modes.group, len(self.modes.count)
-        log_group, log_mode, (_, fw, ww) = self._own(tick)
-        inside, between = self._parts(fw, ww)
+        log_group, log_mode, (_, _, wf, ww) = self._own(tick)
+        inside, between = self._parts(wf, ww)
         contrasts = Part(inside, log_group[group], jnp.arange(len(group)))
         rows, log = _spread(self.vectors.left, between, log_mode)
         first = jnp.argmax(group[:, None] == group, axis=1)  # one row for a group: its classes are equal to the bit
