@@ -96,7 +96,7 @@ def regularized(gamma, eta, lambda_h, schedule, **method) -> Experiment:
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "run"), [(pair, "velocity", simulate), (snapshot, "_collapse", solve)], ids=["simulate", "solve"]
+    ("module", "name", "run"), [(pair, "velocity", simulate), (snapshot, "_losses", solve)], ids=["simulate", "solve"]
 )
 def test_one_compilation_serves_six_settings_of_gamma_eta_lambda_and_schedule(monkeypatch, module, name, run):
     traces = []

@@ -171,9 +171,11 @@ HARMED = {
     "modes between groups": lambda form: more(form, "modes", "sigma"),
     "l1": lambda form: more(form, "decays", "0"),
     "l2": lambda form: more(form, "decays", "1"),
-    "lb": lambda form: more(form, "decay_b"),
+    "lb": lambda form: more(form, "decays", "2"),
     "eta1": lambda form: more(form, "ratios"),
-    "l1 and l2 exchanged": lambda form: dataclasses.replace(form, decays=form.decays[::-1]),
+    "l1 and l2 exchanged": lambda form: dataclasses.replace(
+        form, decays=(form.decays[1], form.decays[0], form.decays[2])
+    ),
     "eta1/eta2 upside down": lambda form: dataclasses.replace(form, ratios=1 / form.ratios),
     "ratios one step late": lambda form: dataclasses.replace(form, ratios=np.roll(form.ratios, 1)),
 }

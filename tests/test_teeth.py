@@ -352,6 +352,8 @@ def test_a_formula_that_is_wrong_by_a_thousandth_is_caught(formula, runs, monkey
     kind, home, name, harm = FORMULAS[formula]
     tries = runs[kind]  # made before the harm is done
     monkeypatch.setattr(home, name, harm(getattr(home, name)))
+    if name == "relaxation":  # it is called in compiled code, which would keep the unharmed one
+        jax.clear_caches()
     assert any(run.catches(theorems.solve(run.experiment)) for run in tries)
 
 

@@ -1,4 +1,4 @@
-r"""Exact metrics of many settings of one experiment at once, in one compilation.
+r"""Metrics of many settings of one experiment at once, in one compilation.
 
 A start is reduced once (`ClosedForm.keep`); gamma, smoothing, decays, rates, schedules and the scales of the start are
 numbers that meet it afterwards. So a setting costs O(T), and the start is read once for all of them.
@@ -20,7 +20,9 @@ from dynamics.preparation import prepare
 from dynamics.problem import Problem
 from dynamics.simulation import simulate
 from dynamics.state import State
+from dynamics.trajectory import Trajectory
 from theorems.closed_form import ClosedForm, find
+from theorems.reduced import Stepped, simulate_reduced
 from theorems.snapshot import Frame
 from theorems.solution import solve
 
@@ -39,27 +41,40 @@ def curves(
     """Return the metrics ``names`` of S settings, each (S, T), with their "time" and "zeta".
 
     ``changes`` maps keys "table.key" to S values each: real numbers, or seeds. ``sharding`` says how S is laid out over
-    devices. ``start`` is (problem, state) if it is at hand; else it is drawn or read, once for every seed. Metrics that
-    only the rows of classes tell, such as the accuracy, are found one setting after the other.
+    devices. ``start`` is (problem, state) if it is at hand; else it is drawn or read, once for every seed. With
+    ``simulated``, the settings are simulated step by step, in reduced form where there is one. Metrics that only the
+    rows of classes tell, such as the accuracy, are found one setting after the other.
 
     Raises:
         InputError: a setting that is no experiment.
         LookupError: no closed form covers the experiment.
     """
     count = len(next(iter(changes.values())))
-    found = {} if simulated else _together(experiment, changes, tuple(names), sharding, start)
+    reduced = simulated and Stepped.covers(experiment)
+    form = Stepped if reduced else find(experiment)
+    found = {}
+    if reduced or not simulated:
+        found = _together(form, experiment, changes, tuple(names), sharding, start)
     if set(names) <= set(found):
         return found
     rest = [name for name in names if name not in found]
     rows = []
     for k in range(count):
         one = changed(experiment, {key: values[k] for key, values in changes.items()})
-        run = simulate(one) if simulated else solve(one, names=rest, start=start)
+        run = _one(one, rest, start, simulated=simulated, reduced=reduced)
         rows.append({**{name: run.metrics[name] for name in rest}, "time": run.times, "zeta": run.zeta})
     return found | {name: np.stack([row[name] for row in rows]) for name in (*rest, "time", "zeta")}
 
 
+def _one(experiment: Experiment, names: list[str], start: Any, *, simulated: bool, reduced: bool) -> Trajectory:
+    """Return the metrics ``names`` of one setting alone."""
+    if reduced:
+        return simulate_reduced(experiment, names=names)
+    return simulate(experiment) if simulated else solve(experiment, names=names, start=start)
+
+
 def _together(
+    form: type[ClosedForm],
     experiment: Experiment,
     changes: Mapping[str, Sequence[float]],
     names: tuple[str, ...],
@@ -67,7 +82,7 @@ def _together(
     start: tuple[Problem, State] | None,
 ) -> dict[str, np.ndarray]:
     """Return those metrics that one compiled call finds for all settings, or nothing."""
-    form, count = find(experiment), len(next(iter(changes.values())))
+    count = len(next(iter(changes.values())))
     with exact():
         starts, places = _starts(experiment, changes.get("start.seed", [experiment.start.seed] * count), start)
         problem = starts[0][0]
