@@ -242,7 +242,7 @@ def walk(start: Any, first: Any, second: Any, rates: Callable[[Any], tuple[Any, 
 
 
 @jax.jit
-def _last(form: Stepped, problem: Problem, tick: Walk) -> Any:
+def _last(form: Stepped, problem: Problem, tick: Any) -> Any:
     return form.state(problem, tick)
 
 
