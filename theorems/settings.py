@@ -94,8 +94,9 @@ def _together(
         if sharding is not None:
             batch = jax.device_put(batch, sharding)
         timing, times = _timing(experiment, changes), experiment.times()
-        found = jax.device_get(_curves(form, names, stack, problem, timing, times, batch))
-        return found | _clocks(experiment, changes, times, batch, timing)
+        found = _curves(form, names, stack, problem, timing, times, batch)
+        clocks = _clocks(experiment, changes, times, batch, timing)  # while the curves are being computed
+        return jax.device_get(found) | clocks
 
 
 def _starts(

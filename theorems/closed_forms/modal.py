@@ -68,7 +68,8 @@ SERIES = [1 / math.factorial(k) for k in range(1, 9)]
 class Tick(NamedTuple):
     """The multipliers, e^log_scale times sign e^log, (2J + 1, ...): J growing, J falling, the residuals; the biases.
 
-    The largest log is 0. Of a mode that the start lacks, it is so small that nothing is left of it.
+    The largest log is 0. An axis along which the start has no part has its partner's multiplier, which makes the
+    propagator of the pair exact on what is there; of a pair that the start lacks, nothing is left.
     """
 
     log_scale: Any
@@ -222,17 +223,27 @@ class Modal(ClosedForm):
 
     def moving(self, timing: Timing, times: Any) -> Tick:
         """See `ClosedForm.moving`."""
-        present, biases = self.present(), relaxation(timing, self.decay_b, times)
-        pace = timing.pace(self.exponents, times)
+        biases, pace = relaxation(timing, self.decay_b, times), timing.pace(self.exponents, times)
         if pace is None or len(self.exponents) > FEW:
-            logs, signs = timing.growth(self.exponents, times)
-            logs = jnp.where(present[:, None], jnp.maximum(logs, NEVER), NEVER)
-            top = _top(logs)
+            logs, signs = (self._of_present(part) for part in timing.growth(self.exponents, times))
+            logs = jnp.where(self._moves()[:, None], jnp.maximum(logs, NEVER), NEVER)
+            top = largest(logs)
             return Tick(top, logs - top, signs, biases)
-        slopes = jnp.where(present, jnp.maximum(pace.slopes, NEVER), NEVER)
-        top = _top(slopes)
+        slopes, turning = (self._of_present(part) for part in (pace.slopes, pace.turning))
+        slopes = jnp.where(self._moves(), jnp.maximum(slopes, NEVER), NEVER)
+        top = largest(slopes)
         logs = tuple(pace.clock * (slope - top) for slope in slopes)
-        return Tick(pace.clock * top, logs, tuple(jnp.where(turn, pace.turns, 1.0) for turn in pace.turning), biases)
+        return Tick(pace.clock * top, logs, tuple(jnp.where(turn, pace.turns, 1.0) for turn in turning), biases)
+
+    def _of_present(self, values: Any) -> Any:
+        """Return values by mode, those of an axis along which the start has no part replaced by its partner's."""
+        j = len(self.axis.cos)
+        swapped = jnp.concatenate([values[j : 2 * j], values[:j], values[2 * j :]])
+        return jnp.where(column(self.present(), values), values, swapped)
+
+    def _moves(self) -> Any:
+        """Return whether the start has a part in each mode, or in the other one of its pair."""
+        return self._of_present(self.present())
 
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
@@ -361,9 +372,9 @@ class Modal(ClosedForm):
 
     def _propagators(self, tick: Tick, factors: Any) -> tuple[Any, Any, Any, Any]:
         """Return (ff, fw, wf, ww) of `propagator`, by mode, from the multipliers' ``factors`` at any scale."""
-        j, lengths = len(self.axis.cos), self.pairs.lengths()
+        j = len(self.axis.cos)
         up, down = tick.logs[:j], tick.logs[j : 2 * j]
-        known = (like(part, up) for part in (self.axis.cos, self.axis.sin, lengths[0] > 0, lengths[1] > 0))
+        known = (like(part, up) for part in (self.axis.cos, self.axis.sin))
         ff, fw, ww = several(propagator, *known, factors[:j], factors[j : 2 * j], up, down)
         return ff, fw, fw, ww
 
@@ -592,19 +603,14 @@ def _length(parts: Any) -> Any:
     return namespace(squares).sqrt(squares)
 
 
-def propagator(
-    cos: Any, sin: Any, has_up: Any, has_down: Any, grown: Any, fallen: Any, up: Any, down: Any
-) -> tuple[Any, Any, Any]:
+def propagator(cos: Any, sin: Any, grown: Any, fallen: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:
     r"""Return how a pair (F, W) moves, entries (ff, fw, ww), from its multipliers and their logarithms.
 
     $ff = \sin^2 g_+ + \cos^2 g_-$, $fw = \sin\cos\,(g_+ - g_-)$, $ww = \cos^2 g_+ + \sin^2 g_-$ at the angle of the
     axes, g the multipliers ``grown`` and ``fallen`` at any scale: F and W are never mixed, so each keeps its digits
-    where the other is far larger. An axis along which the start has no part takes the multiplier of the other, which
-    makes the propagator exact on what is there.
+    where the other is far larger.
     """
-    gap = jnp.where(has_up & has_down & (up != down), up - down, 0.0)
-    grown, fallen = jnp.where(has_up, grown, fallen), jnp.where(has_down, fallen, grown)
-    apart = jnp.where(grown * fallen < 0, grown - fallen, difference(grown, fallen, gap))
+    apart = jnp.where(grown * fallen < 0, grown - fallen, difference(grown, fallen, up - down))
     return sin**2 * grown + cos**2 * fallen, sin * cos * apart, cos**2 * grown + sin**2 * fallen
 
 
