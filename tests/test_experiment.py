@@ -20,6 +20,7 @@ from dynamics.preparation import prepare, resolve
 from dynamics.scenario import Scenario, scenarios
 from dynamics.schedule import Schedule
 from dynamics.simulation import simulate
+from theorems.benchmark import Benchmark
 from theorems.claim import catalogue
 from theorems.cli import app
 from theorems.closed_form import ClosedForm
@@ -34,6 +35,7 @@ FAMILIES = {
     "dynamics.losses": Loss,
     "theorems.closed_forms": ClosedForm,
     "theorems.figures": Recipe,
+    "theorems.benchmarks": Benchmark,
 }
 SMALL = {"classes": 3, "per_class": [3, 2, 2], "features": 4}
 
