@@ -75,7 +75,7 @@ def test_one_compilation_has_the_numbers_of_every_setting_alone(case, monkeypatc
         patch.setattr(form, "measured", lambda *args: (traces.append(case), original(*args))[1])
         for seed in range(6):
             changes = drawn(experiment, seed)
-            found = settings.curves(experiment, changes, names)
+            found = settings.curves(experiment, changes, names) | settings.clocks(experiment, changes)
     assert len(traces) == 1
     for k in range(COUNT):
         one = changed(experiment, {key: values[k] for key, values in changes.items()})

@@ -39,23 +39,40 @@ def terms(motions: Motions, labels: np.ndarray) -> Terms | None:
     turning = any(np.any(one.sign != one.sign[0]) for one in (*prototypes, *means, motions.residuals, *biases))
     if turning or len(prototypes) * (len(means) + 1) > MOST:
         return None
-    pairs = [(w, h) for w in prototypes for h in means]
-    shared = [w.sign[0] * h.sign[0] * _products(h.rows, w.rows) for w, h in pairs]
-    shared += [b.sign[0] * np.broadcast_to(b.rows, (len(b.rows),) * 2) for b in biases]
     rest, classes = motions.residuals, len(motions.prototypes[0].rows)
-    within = prototypes if np.any(rest.rows) else []
-    own = [w.sign[0] * rest.sign[0] * (rest.rows @ w.rows.T) for w in within]
-    logs = [w.log + h.log for w, h in pairs] + [b.log for b in biases] + [w.log + rest.log for w in within]
+    w, h = (_stacked(part, classes, rest) for part in (prototypes, means))
+    shared = _products(h.rows, w.rows) * np.multiply.outer(w.sign, h.sign)[..., None, None]
+    own = (rest.rows @ _flat(w.rows).T).reshape(len(labels), -1, classes).swapaxes(0, 1)
+    own = own * (rest.sign[0] * w.sign)[:, None, None]
+    within = slice(None) if np.any(rest.rows) else slice(0)
+    both = (w.log[:, None] + h.log).reshape(-1, w.log.shape[1])
+    alone = [b.sign[0] * np.broadcast_to(b.rows, (1, classes, classes)) for b in biases]
     return Terms(
-        np.array(shared).reshape(-1, classes, classes),
-        np.array(own).reshape(-1, len(labels), classes),
-        np.array(logs).reshape(-1, len(rest.log)),
+        np.concatenate([shared.reshape(-1, classes, classes), *alone]),
+        own[within],
+        np.concatenate([both, *(b.log[None] for b in biases), w.log[within] + rest.log]),
         labels,
     )
 
 
-def _products(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return all inner products; of rows at a right angle, none, however large they are."""
-    found = rows @ others.T
-    sizes = np.linalg.norm(rows, axis=1)[:, None] * np.linalg.norm(others, axis=1)
-    return np.where(np.abs(found) > ORTHOGONAL * sizes, found, 0.0)
+def _stacked(motions: list[Motion], classes: int, like: Motion) -> Motion:
+    """Return several motions of classes as one: rows (K, C, p), log (K, T), and sign (K,), which does not change."""
+    if not motions:
+        return Motion(np.zeros((0, classes, like.rows.shape[1])), np.zeros((0, len(like.log))), np.zeros(0))
+    rows, log, sign = (np.stack(part) for part in zip(*motions, strict=True))
+    return Motion(rows, log, sign[:, 0])
+
+
+def _flat(rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(-1, rows.shape[-1])
+
+
+def _products(h: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Return the inner products of all rows of h (B, C, p) and w (A, C, p), (A, B, C of h, C of w).
+
+    Rows at a right angle have none, however large they are.
+    """
+    found = _flat(h) @ _flat(w).T
+    sizes = np.multiply.outer(*(np.sqrt((_flat(part) ** 2).sum(1)) for part in (h, w)))
+    kept = np.where(np.abs(found) > ORTHOGONAL * sizes, found, 0.0)
+    return kept.reshape(*h.shape[:2], *w.shape[:2]).transpose(2, 0, 1, 3)

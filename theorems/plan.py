@@ -12,7 +12,7 @@ import numpy as np
 
 from dynamics.experiment import Experiment, changed
 from theorems.grid import Axis, make_grid
-from theorems.settings import curves
+from theorems.settings import clocks, curves
 
 CLOCKS = ("time", "zeta")
 FORMAT = 1  # of a stored plan and of its chunks
@@ -81,6 +81,7 @@ class Plan:
         places = np.minimum(np.arange(chunk.start, chunk.start + size), chunk.stop - 1)
         changes = self._mapped_values(places) or {"method.eta": [experiment.method.eta] * size}
         found = curves(experiment, changes, self.metrics, simulated=self.simulated, sharding=sharding)
+        found |= clocks(experiment, changes)
         return np.stack([found[name][: chunk.stop - chunk.start] for name in self.rows])
 
     def _mapped_values(self, places: np.ndarray) -> dict[str, list[Any]]:

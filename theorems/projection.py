@@ -18,6 +18,8 @@ from dynamics.state import State
 from theorems.closed_form import resolved
 from theorems.modes import Axes, Groups, Modes
 
+BLOCKS = 8
+
 
 class Rows(NamedTuple):
     r"""A start by rows. ``rows`` (C, p): contrasts inside groups; ``group`` (G, p): one row for each.
@@ -91,8 +93,11 @@ def reduce(groups: Groups | Modes, problem: Problem, start: State) -> tuple[Redu
 
 
 def _size(rows: Any) -> Any:
-    """Return the Frobenius norm, summed down the columns: compiled, a sum of all at once is not vectorised."""
-    return namespace(rows).sqrt((rows * rows).sum(0).sum())
+    """Return the Frobenius norm, blocks of rows added first: compiled, a sum of all at once is not vectorised."""
+    count = len(rows) // BLOCKS
+    blocks = [rows[k * count : (k + 1) * count] for k in range(BLOCKS)]
+    rest = rows[BLOCKS * count :]
+    return namespace(rows).sqrt(sum(block * block for block in blocks).sum() + (rest * rest).sum())
 
 
 def plane(f: Any, w: Any) -> tuple[Any, Any]:

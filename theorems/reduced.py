@@ -203,8 +203,9 @@ class Stepped(Modal):
         ff, fw, wf, ww = (entry[0] for entry in tick.entries)
         return 2 * tick.logs[0] + jnp.log(jnp.abs(ff * ww - fw * wf))
 
-    def _distance(self, tick: Any, factors: Any, chosen: Any) -> Any:
+    def _distance(self, tick: Any, factors: Any, chosen: Any, sign: Any = 1.0) -> Any:
         r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start."""
+        del sign
         (f1, f2), (w1, w2) = self._moved(tick, factors)
         root, residual = jnp.sqrt(self.ratio), self.reduced.residual * factors[-1]
         z = jnp.concatenate([root * f1, root * f2, w1, w2, residual[None]])

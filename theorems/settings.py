@@ -38,7 +38,7 @@ def curves(
     sharding: Any = None,
     start: tuple[Problem, State] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the metrics ``names`` of S settings, each (S, T), with their "time" and "zeta".
+    """Return the metrics ``names`` of S settings, each (S, T), at the times that `clocks` returns.
 
     ``changes`` maps keys "table.key" to S values each: real numbers, or seeds. ``sharding`` says how S is laid out over
     devices. ``start`` is (problem, state) if it is at hand; else it is drawn or read, once for every seed. With
@@ -55,15 +55,26 @@ def curves(
     found = {}
     if reduced or not simulated:
         found = _together(form, experiment, changes, tuple(names), sharding, start)
-    if set(names) <= set(found):
-        return found
     rest = [name for name in names if name not in found]
+    if not rest:
+        return found
     rows = []
     for k in range(count):
         one = changed(experiment, {key: values[k] for key, values in changes.items()})
         run = _one(one, rest, start, simulated=simulated, reduced=reduced)
-        rows.append({**{name: run.metrics[name] for name in rest}, "time": run.times, "zeta": run.zeta})
-    return found | {name: np.stack([row[name] for row in rows]) for name in (*rest, "time", "zeta")}
+        rows.append(run.metrics)
+    return found | {name: np.stack([row[name] for row in rows]) for name in rest}
+
+
+def clocks(experiment: Experiment, changes: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
+    """Return the saved times and zeta of S settings, "time" and "zeta", (S, T) each: of `curves` with these changes."""
+    count, times = len(next(iter(changes.values()))), experiment.times()
+    if not any(key.startswith("method.") and key != "method.ratio" for key in changes):
+        rows = {"time": times, "zeta": experiment.method.zeta(times)}
+        return {name: np.broadcast_to(row, (count, len(times))) for name, row in rows.items()}
+    with exact():
+        batch = _numbers(experiment, changes, count, False)
+        return jax.device_get(_clocks(_timing(experiment, changes), times, batch))
 
 
 def _one(experiment: Experiment, names: list[str], start: Any, *, simulated: bool, reduced: bool) -> Trajectory:
@@ -89,14 +100,14 @@ def _together(
         kept = [form.keep(*one, names) for one in starts]
         if kept[0] is None:
             return {}
-        stack = jax.tree.map(lambda *parts: np.stack(parts), *kept)
-        batch = _numbers(experiment, changes, count, start is None) | {"place": places}
+        batch = _numbers(experiment, changes, count, start is None)
+        if len(kept) > 1:
+            kept += kept[-1:] * (2 ** (len(kept) - 1).bit_length() - len(kept))  # few lengths, few compilations
+            kept, batch["place"] = [jax.tree.map(lambda *parts: np.stack(parts), *kept)], places
         if sharding is not None:
             batch = jax.device_put(batch, sharding)
-        timing, times = _timing(experiment, changes), experiment.times()
-        found = _curves(form, names, stack, problem, timing, times, batch)
-        clocks = _clocks(experiment, changes, times, batch, timing)  # while the curves are being computed
-        return jax.device_get(found) | clocks
+        timing = _timing(experiment, changes)
+        return jax.device_get(_curves(form, names, kept[0], problem, timing, experiment.times(), batch))
 
 
 def _starts(
@@ -139,16 +150,6 @@ def _numbers(
     return {key: np.broadcast_to(np.asarray(changes.get(key, value), float), count) for key, value in own.items()}
 
 
-def _clocks(
-    experiment: Experiment, changes: Mapping[str, Any], times: np.ndarray, batch: dict[str, Any], timing: Timing
-) -> dict[str, np.ndarray]:
-    """Return "time" and "zeta" of every setting, (S, T); they are one row, repeated, if no clock changes."""
-    shape = len(batch["place"]), len(times)
-    if not any(key.startswith("method.") and key != "method.ratio" for key in changes):
-        return {"time": np.broadcast_to(times, shape), "zeta": np.broadcast_to(experiment.method.zeta(times), shape)}
-    return jax.device_get(_paced(timing, times, batch))
-
-
 def _clock(timing: Timing, times: Any, numbers: dict[str, Any]) -> tuple[Timing, Any]:
     """Return the clock of one setting and its saved times, which are the same shares of its whole length."""
     length = f"method.{timing.method.length}"
@@ -160,7 +161,7 @@ def _clock(timing: Timing, times: Any, numbers: dict[str, Any]) -> tuple[Timing,
 
 
 @jax.jit
-def _paced(timing: Timing, times: Any, batch: dict[str, Any]) -> dict[str, Any]:
+def _clocks(timing: Timing, times: Any, batch: dict[str, Any]) -> dict[str, Any]:
     def one(numbers: dict[str, Any]) -> dict[str, Any]:
         clock, at = _clock(timing, times, numbers)
         return {"time": at, "zeta": clock.zeta(at)}
@@ -185,7 +186,7 @@ def _curves(
         own = {key.partition(".")[2]: x for key, x in numbers.items() if key.startswith(("scenario.", "start."))}
         own["ratio"] = numbers["method.ratio"]
         clock, at = _clock(timing, times, numbers)
-        start = jax.tree.map(lambda parts: parts[numbers["place"]], kept)
+        start = jax.tree.map(lambda parts: parts[numbers["place"]], kept) if "place" in numbers else kept
         solution = form.setting(start, changed, own, clock)
         frame = Frame(problem.labels, tuple(own.get(name, 0.0) for name in ("lambda_h", "lambda_w", "lambda_b")))
         found = solution.measured(frame, changed, solution.moving(clock, at))

@@ -60,6 +60,7 @@ from theorems.snapshot import (
 )  # fmt: skip
 from theorems.unrolled import FEW, column, each, largest, like, several, total
 
+LIFT = 2.0**400  # squares of what is lifted by it are numbers from 1e-280 to 1e30
 NEVER = -1e290  # ln of a multiplier that nothing is left of, however long the run
 CLOSE = 2.0**-6  # logarithms closer than this: the difference of their exponentials is summed as a series
 SERIES = [1 / math.factorial(k) for k in range(1, 9)]
@@ -296,7 +297,7 @@ class Modal(ClosedForm):
         cos, sin, start = self.axis.cos[:, None], self.axis.sin[:, None], self.start
         logs = (ticks.logs + ticks.log_scale[:, None]).T
         root = np.sqrt(self.ratio / problem.sizes)[:, None]
-        prototypes, means = [], []
+        present, prototypes, means = np.asarray(self.present()), [], []
         for k in range(j):
             inside = (group == k)[:, None]
             f = start.f_rows * inside if k < groups else start.f_between[k - groups]
@@ -305,7 +306,7 @@ class Modal(ClosedForm):
             right = root if k < groups else np.sqrt(self.ratio) * self.vectors.right[:, [k - groups]]
             parts = (sin[k] * f + cos[k] * w, (cos[k], sin[k])), (cos[k] * f - sin[k] * w, (-sin[k], cos[k]))
             for m, (part, (to_w, to_f)) in zip((k, j + k), parts, strict=True):
-                here = part * self.present()[m]
+                here = part * present[m]
                 means.append(Motion(right * to_f * here, logs[m], ticks.signs[:, m]))
                 if k < groups or groups > 1:  # what a lone group adds to every prototype tells no class from another
                     prototypes.append(Motion(left * to_w * here, logs[m], ticks.signs[:, m]))
@@ -395,23 +396,22 @@ class Modal(ClosedForm):
         moved = several(move, *entries, f1, w1, w2)
         return moved[:2], moved[2:]
 
-    def _distance(self, tick: Tick, factors: Any, chosen: Any) -> Any:
+    def _distance(self, tick: Tick, factors: Any, chosen: Any, sign: Any = 1.0) -> Any:
         r"""Return $|Z/|Z| - L/|L||$ with L the chosen modes' part of the start, with all digits however small it is.
 
-        Z = k L + Q with k the largest multiplier of the chosen modes: Q is small where the distance is.
+        Z = k L + Q with k the largest multiplier of the chosen modes, which all have one ``sign``: Q is small where the
+        distance is.
         """
         mask = like(chosen, factors)
-        k = largest(each(lambda m, x: jnp.where(m, x, -jnp.inf), mask, factors))
-        rest = each(lambda m, x: jnp.where(m, x - k, x), mask, factors)
-        size = largest(each(jnp.abs, rest))
-        unit = 1 / jnp.where(size > 0, size, 1.0)  # squares of the rest itself may underflow
-        q = self._lifted(each(lambda x: x * unit, rest))
+        k = sign * jnp.exp(largest(each(lambda m, log: jnp.where(m, log, -jnp.inf), mask, tick.logs)))
         limit = self._lifted(1.0 * chosen)
         whole = _length(limit)
+        unit = LIFT / whole  # Q may be so small that its square is nothing
+        q = self._lifted(each(lambda m, x: jnp.where(m, x - k, x) * unit, mask, factors))
         direction = [like(part / whole, x) for part, x in zip(limit, q, strict=True)]
         along = sum(total(each(operator.mul, x, y)) for x, y in zip(q, direction, strict=True))
         across = _length([each(lambda x, y: x - along * y, x, y) for x, y in zip(q, direction, strict=True)])
-        return chord(size * across, k * whole + size * along)
+        return chord(across / LIFT, k + along / LIFT)
 
     def _lifted(self, weights: Any) -> tuple[Any, ...]:
         return _lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, weights)
@@ -428,7 +428,7 @@ class Modal(ClosedForm):
         own = [part for k in range(2) for part in (h[k][0] - root * x[k] * along, w[k][0] - x[k] * along)]
         others = sum(part[1] ** 2 for part in (*h, *w))
         far = chord(jnp.sqrt(sum(part**2 for part in own) + others + residual**2), along)
-        near = self._distance(tick, factors, np.arange(len(self.exponents)) == 0)
+        near = self._distance(tick, factors, np.arange(len(self.exponents)) == 0, tick.signs[0])
         return jnp.where(self.has_zbar, jnp.where(self.zbar_grows, near, far), jnp.nan)
 
     def _alignment(self, problem: Problem, tick: Tick) -> tuple[Any, Any]:
