@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 FEW = 17  # modes that are written out, of four groups of classes; more would only make compilation slow
@@ -43,3 +44,22 @@ def total(terms: Any) -> Any:
 def largest(terms: Any) -> Any:
     """Return the maximum over modes."""
     return functools.reduce(jnp.maximum, terms) if isinstance(terms, tuple) else terms.max(0)
+
+
+def in_blocks(function: Callable[[Any], Any], tree: Any, size: int) -> Any:
+    """Return a function of times, last axis of all arrays in ``tree``, applied to ``size`` of them after the other.
+
+    Its results have the times as their first axis.
+    """
+    count = jax.tree.leaves(tree)[0].shape[-1]
+    blocks = -(-count // size)
+    if blocks == 1:
+        return function(tree)
+
+    def cut(array: Any) -> Any:
+        beyond = [(0, 0)] * (array.ndim - 1) + [(0, blocks * size - count)]
+        padded = jnp.pad(array, beyond, mode="edge")
+        return jnp.moveaxis(padded.reshape(*array.shape[:-1], blocks, size), -2, 0)
+
+    found = jax.lax.map(function, jax.tree.map(cut, tree))
+    return jax.tree.map(lambda part: part.reshape(blocks * size, *part.shape[2:])[:count], found)

@@ -58,8 +58,9 @@ from theorems.snapshot import (
     simplex_angle,
     times_exp,
 )  # fmt: skip
-from theorems.unrolled import FEW, column, each, largest, like, several, total
+from theorems.unrolled import FEW, column, each, in_blocks, largest, like, several, total
 
+BLOCK = 2**16  # coordinates of classes at all the times that are in memory at once
 LIFT = 2.0**400  # squares of what is lifted by it are numbers from 1e-280 to 1e30
 NEVER = -1e290  # ln of a multiplier that nothing is left of, however long the run
 CLOSE = 2.0**-6  # logarithms closer than this: the difference of their exponentials is summed as a series
@@ -91,7 +92,7 @@ class Modal(ClosedForm):
     """The coupled pair, mode by mode: Theorems 2 and 4, flow and descent.
 
     J = 2G sigmas: first the contrasts of each group, then the modes between the G groups. ``exponents`` (2J + 1,) per
-    zeta; ``fastest`` (2J + 1,) marks the modes of L, and ``lead`` is one of them. ``even`` says that the classes of a
+    zeta; ``fastest`` (2J + 1,) marks the modes of L. ``even`` says that the classes of a
     group have one size: then contrasts are contrasts of the class means too, and no metric needs rows.
     """
 
@@ -263,7 +264,15 @@ class Modal(ClosedForm):
 
     def measured(self, frame: Frame, problem: Problem, moving: Tick) -> dict[str, Any]:
         """Return the metrics that need no rows of classes, (T,) each, and the shares (T, C)."""
-        return measured(frame, self.sizes(problem, moving)) | self._shares(problem, _stacked(moving))
+        few = isinstance(moving.logs, tuple)
+
+        def part(tick: Tick) -> dict[str, Any]:
+            times = _written_out(tick) if few else tick
+            return measured(frame, self.sizes(problem, times)) | self._shares(problem, tick)
+
+        if len(self.modes.count) == 1:
+            return part(_stacked(moving))
+        return in_blocks(part, _stacked(moving), max(1, BLOCK // self.reduced.own_h.size))
 
     def sizes(self, problem: Problem, tick: Tick) -> Sizes:
         """Return `Sizes` at one time, or at many if the last axis of the tick is time."""
