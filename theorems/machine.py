@@ -1,8 +1,11 @@
 """The machine under a benchmark: its threads, versions and limits, and the memory that a call takes."""
 
+import ctypes
+import gc
 import os
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -90,6 +93,13 @@ def peak_memory(call: Callable[[], Any]) -> Amount | None:
     before = _kibibytes(status, "VmRSS")
     call()
     return Amount.of([1024.0 * (_kibibytes(status, "VmHWM") - before)], BYTES)
+
+
+def give_back_memory() -> None:
+    """Give memory that was freed back to the system, where the C library can: else a later call would reuse it."""
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _kibibytes(status: Path, field: str) -> int:

@@ -10,7 +10,7 @@ from theorems.stopwatch import Contender
 def against_loops(effort: Effort, names: tuple[str, ...], torch: Asked, floor: Asked | None) -> list[Line]:
     """Measure the curves of Figure 1 at every step against loops, and against the traffic floor if asked."""
     setting, few, sets = effort.setting(), effort.loop_steps, len(GAMMAS)
-    start, grid = (setting.problem, setting.start), {"problem.gamma": list(GAMMAS)}
+    start, grid = setting.given, {"problem.gamma": list(GAMMAS)}
     share, note = sets * effort.steps / few, f"measured over {few} steps, and multiplied"
     others: list[tuple[Contender, Asked | None]] = [
         (Contender("torch loop", torch_loop(setting, few, names), share, note), torch),

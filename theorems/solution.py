@@ -40,7 +40,8 @@ def solve(
 ) -> Trajectory:
     """Return the exact solution: every metric at every saved time, and the final state, right at any horizon.
 
-    ``names`` are the metrics wanted, all others are not computed; ``start`` is what `prepare` returns, if at hand.
+    ``names`` are the metrics wanted, all others are not computed; ``start`` is what `prepare` returns, if at hand, in
+    arrays of NumPy or JAX.
     ``times`` (steps or t, ascending) are instead of the saved ones. What ``measure(log_scale, state)`` finds at them,
     rows sorted by class, joins the metrics; it is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may
     differ without a new compilation.
@@ -51,7 +52,7 @@ def solve(
     """
     began = time.perf_counter()
     times = experiment.times() if times is None else _within(experiment, times)
-    problem, state = prepare(experiment) if start is None else start
+    problem, state = prepare(experiment) if start is None else jax.device_get(start)
     with exact():
         form = find(experiment).of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)

@@ -84,7 +84,7 @@ def exponent(points: tuple[tuple[float, float], ...]) -> Amount:
 def _seconds(effort: Effort) -> dict[str, float]:
     """Return the time of each of what is measured, in one size."""
     setting, flow = effort.setting(), effort.flow()
-    grid, start = {"problem.gamma": [GAMMA]}, (setting.problem, setting.start)
+    grid, start = {"problem.gamma": [GAMMA]}, setting.given
 
     def curves(*names: str) -> Callable[[], Any]:
         return lambda: ours.curves(setting.experiment, grid, names, start)

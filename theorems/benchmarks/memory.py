@@ -9,7 +9,7 @@ from theorems.benchmark import FULL, GAMMAS, QUICK, Benchmark, Effort, Line, at_
 from theorems.contenders import ours
 from theorems.contenders.flowing import dop853
 from theorems.contenders.training import jax_loop, torch_loop
-from theorems.machine import peak_memory
+from theorems.machine import give_back_memory, peak_memory
 from theorems.stopwatch import BYTES, Amount
 
 CURVES = ("loss", "log_norm", "distance")
@@ -19,7 +19,7 @@ NOTHING = "nothing"  # what a child says of a contender that is not installed, o
 
 def _exact(effort: Effort, names: tuple[str, ...]) -> Callable[[], Any]:
     setting = effort.setting()
-    start = (setting.problem, setting.start)
+    start = setting.given
     return lambda: ours.curves(setting.experiment, {"problem.gamma": list(GAMMAS)}, names, start)
 
 
@@ -44,7 +44,7 @@ class Memory(Benchmark):
     kind: ClassVar[str] = "memory"
     about: ClassVar[str] = (
         "The most memory that a call takes beyond its imports and H and W, in a process of its own; it has done the "
-        "same in a small size before."
+        "same before, so that compilation does not count, and given back what it freed."
     )
     order: ClassVar[int] = 9
 
@@ -75,10 +75,10 @@ def _measured(name: str, effort: Effort) -> Amount | None:
 
 def child(name: str, *, quick: bool) -> None:
     """Print how many bytes one contender takes: what a process of its own runs."""
-    small, call = CONTENDERS[name](QUICK), CONTENDERS[name](QUICK if quick else FULL)
-    found = None
-    if small and call:
-        small()
+    call, found = CONTENDERS[name](QUICK if quick else FULL), None
+    if call:
+        call()
+        give_back_memory()
         found = peak_memory(call)
     sys.stdout.write(f"{NOTHING if found is None else found.median}\n")
 

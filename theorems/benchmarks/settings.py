@@ -23,7 +23,7 @@ class Settings(Benchmark):
     def lines(cls, effort: Effort) -> list[Line]:
         """See `Benchmark.lines`."""
         setting = effort.setting(output={"points": effort.times})
-        start, gammas = (setting.problem, setting.start), np.linspace(0.0, LARGEST, effort.settings).tolist()
+        start, gammas = setting.given, np.linspace(0.0, LARGEST, effort.settings).tolist()
         many, one = {"problem.gamma": gammas}, {"problem.gamma": [GAMMA]}
         return against(
             f"{effort.settings} x {effort.times} times",

@@ -73,7 +73,7 @@ def _ready(setting: Setting, gamma: float, times: np.ndarray) -> tuple[Any, Prob
 
 def state(setting: Setting, time: float) -> State:
     """Return the exact state at one time."""
-    [(_, found)] = exact_states(setting.experiment, np.array([time]), start=(setting.problem, setting.start))
+    [(_, found)] = exact_states(setting.experiment, np.array([time]), start=setting.given)
     return found
 
 

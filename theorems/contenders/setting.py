@@ -1,7 +1,10 @@
 """What every contender starts from."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment
@@ -23,6 +26,12 @@ class Setting:
     def of(cls, experiment: Experiment) -> "Setting":
         """Draw the start."""
         return cls(experiment, *prepare(experiment))
+
+    @cached_property
+    def given(self) -> tuple[Problem, State]:
+        """What our functions start from: every contender has the start in arrays of its own kind before it is timed."""
+        with exact():
+            return self.problem, jax.tree.map(jnp.asarray, self.start)
 
     @property
     def shape(self) -> tuple[int, int, int]:
