@@ -43,7 +43,9 @@ def rescaled(log_scale: Any, log_norm: Any, state: State) -> tuple[Any, State]:
     """Return what `storable` does for ``state`` times e^log_scale, of which ln |(H, W)| is known, for jit."""
     kept = jnp.where(log_norm >= LOG_LARGE, log_norm, 0.0)
     lift = jnp.exp(log_scale - kept)
-    return kept, State(lift * state.features, lift * state.prototypes, jnp.exp(-kept) * state.biases)
+    # Biases that overflowed have no finite share.
+    biases = jnp.where(jnp.isfinite(state.biases), jnp.exp(-kept) * state.biases, state.biases)
+    return kept, State(lift * state.features, lift * state.prototypes, biases)
 
 
 def storable(log_scale: float, state: State) -> tuple[float, State]:

@@ -58,11 +58,12 @@ def curves(
     rest = [name for name in names if name not in found]
     if not rest:
         return found
-    rows = []
-    for k in range(count):
-        one = changed(experiment, {key: values[k] for key, values in changes.items()})
-        run = _one(one, rest, start, simulated=simulated, reduced=reduced)
-        rows.append(run.metrics)
+
+    def one(k: int) -> dict[str, np.ndarray]:
+        setting = changed(experiment, {key: values[k] for key, values in changes.items()})
+        return _one(setting, rest, start, simulated=simulated, reduced=reduced).metrics
+
+    rows = [one(k) for k in range(count)]
     return found | {name: np.stack([row[name] for row in rows]) for name in rest}
 
 

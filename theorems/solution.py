@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dynamics.errors import must
@@ -15,7 +16,7 @@ from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.problem import Problem
 from dynamics.simulation import unsorted
-from dynamics.state import State, storable
+from dynamics.state import State, norm, rescaled
 from dynamics.trajectory import Trajectory
 from theorems.certified import accuracy
 from theorems.closed_form import ClosedForm, find
@@ -71,7 +72,7 @@ def solve(
         zeta=zeta,
         metrics={n: np.where(n in form.why, np.nan, columns[n]) for n in METRICS if n in columns} | others,
         classes={name: np.asarray(columns[name]) for name in PER_CLASS if name in columns},
-        last=storable(float(last[0]), unsorted(problem, last[1])),
+        last=(float(last[0]), unsorted(problem, last[1])),
         experiment=experiment,
         seconds=time.perf_counter() - began,
         why=form.why | undecided,
@@ -104,7 +105,7 @@ def exact_states(
         found = []
         for i in range(len(times)):
             log_scale, state = jax.device_get(_state(form, problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
-            found.append(storable(float(log_scale), unsorted(problem, state)))
+            found.append((float(log_scale), unsorted(problem, state)))
     return found
 
 
@@ -141,7 +142,9 @@ def _cut(indices: np.ndarray) -> list[np.ndarray]:
 
 @jax.jit
 def _state(form: ClosedForm, problem: Problem, tick: Any) -> tuple[Any, State]:
-    return form.state(problem, tick)
+    """Return (log_scale, State) as it is stored."""
+    log_scale, state = form.state(problem, tick)
+    return rescaled(log_scale, log_scale + jnp.log(jnp.hypot(norm(state.features), norm(state.prototypes))), state)
 
 
 @jax.jit
