@@ -72,6 +72,9 @@ class Growth(Benchmark):
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(BOUNDS) + 1)
 
 
+APART = 1.8  # as many times higher is the next word beside a line
+
+
 def exponent(points: tuple[tuple[float, float], ...]) -> Amount:
     """Return the slope of ln seconds over ln size: fitted, and from one size to the next."""
     logs = np.log(np.asarray(points))
@@ -101,12 +104,13 @@ def _panel(axes: Any, title: str, lines: list[Line]) -> None:
     """Draw the times over one size, each line with its exponent at its end."""
     symbol = title[-1]
     axes.set(title=title, xlabel=f"${symbol}$", xscale="log", yscale="log")
-    for index, (name, line) in enumerate(zip(BOUNDS, lines, strict=True)):
+    heights = _apart([line.points[-1][1] for line in lines])
+    for index, (name, line, height) in enumerate(zip(BOUNDS, lines, heights, strict=True)):
         sizes, seconds = np.asarray(line.points).T
         look = {"color": f"C{index}", "ls": LINES[index], "marker": MARKERS[index], "lw": 1.4, "ms": 4}
         axes.plot(sizes, seconds, label=LEGEND[name], **look)
         axes.annotate(
-            f"${symbol}^{{{line.ours.median:.2f}}}$", (sizes[-1], seconds[-1]), (7, 0), textcoords="offset points",
+            f"${symbol}^{{{line.ours.median:.2f}}}$", (sizes[-1], height), (7, 0), textcoords="offset points",
             color=f"C{index}", va="center", fontsize=10,
         )  # fmt: skip
     lowest = min(seconds for line in lines for _, seconds in line.points)
@@ -114,6 +118,14 @@ def _panel(axes: Any, title: str, lines: list[Line]) -> None:
     axes.set_xlim(right=sizes[-1] * (sizes[-1] / sizes[0]) ** 0.17)  # room for the exponents
     axes.set_xticks(sizes, [f"{int(size)}" for size in sizes])
     axes.minorticks_off()
+
+
+def _apart(heights: list[float]) -> list[float]:
+    """Return heights on a logarithmic axis, those that words beside them would cover each other moved up."""
+    moved, last = list(heights), 0.0
+    for index in np.argsort(heights):
+        moved[index] = last = max(heights[index], APART * last)
+    return moved
 
 
 MEMBER = Growth
