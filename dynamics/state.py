@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dynamics.precision import namespace
+
 LOG_LARGE = 150 * np.log(10)  # ln 1e150: from here on a final state is stored divided by its norm
 
 
@@ -40,11 +42,12 @@ def unit_size(array: Any) -> tuple[Any, Any]:
 
 
 def rescaled(log_scale: Any, log_norm: Any, state: State) -> tuple[Any, State]:
-    """Return what `storable` does for ``state`` times e^log_scale, of which ln |(H, W)| is known, for jit."""
-    kept = jnp.where(log_norm >= LOG_LARGE, log_norm, 0.0)
-    lift = jnp.exp(log_scale - kept)
+    """Return what `storable` does for ``state`` times e^log_scale, of which ln |(H, W)| is known; also for jit."""
+    xp = namespace(state.features)
+    kept = xp.where(log_norm >= LOG_LARGE, log_norm, 0.0)
+    lift = xp.exp(log_scale - kept)
     # Biases that overflowed have no finite share.
-    biases = jnp.where(jnp.isfinite(state.biases), jnp.exp(-kept) * state.biases, state.biases)
+    biases = xp.where(xp.isfinite(state.biases), xp.exp(-kept) * state.biases, state.biases)
     return kept, State(lift * state.features, lift * state.prototypes, biases)
 
 
@@ -58,8 +61,5 @@ def storable(log_scale: float, state: State) -> tuple[float, State]:
     if size == 0:
         return 0.0, State(*parts, np.asarray(state.biases))
     log_norm = log_scale + np.log(size) + np.log(sum(float(np.sum((part / size) ** 2)) for part in parts)) / 2
-    kept = float(log_norm) if log_norm >= LOG_LARGE else 0.0
-    lift = np.exp(log_scale - kept)
-    biases = np.array(state.biases, dtype=float)
-    np.multiply(biases, np.exp(-kept), out=biases, where=np.isfinite(biases))  # what overflowed has no finite share
-    return kept, State(*(part * lift for part in parts), biases)
+    kept, stored = rescaled(log_scale, log_norm, State(*parts, np.asarray(state.biases, dtype=float)))
+    return float(kept), stored

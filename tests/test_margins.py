@@ -78,7 +78,7 @@ def test_the_accuracy_of_the_terms_is_that_of_snapshots(scenario, method, shape)
     case, ticks, motions = motions_and_states(scenario, method, shape)
     frame = Frame(case.problem.labels, (0.0, 0.0, 0.0))
     found, evaluated = solution._accuracy(frame, case.form, case.problem, ticks)
-    alone = jax.device_get(solution._metrics(("accuracy",), frame, case.form, case.problem, ticks))["accuracy"]
+    alone = jax.device_get(solution.form_metrics(("accuracy",), frame, case.form, case.problem, ticks))["accuracy"]
     assert margins.terms(motions, case.problem.labels) is not None
     assert evaluated > 0
     right, wanted = (np.rint(part * case.problem.samples) for part in (found, alone))

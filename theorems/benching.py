@@ -3,7 +3,6 @@
 import io
 import json
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -18,7 +17,7 @@ from dynamics.errors import must
 from dynamics.precision import self_test
 from theorems.benchmark import FULL, QUICK, Asked, Benchmark, Effort, Line, choose_benchmarks
 from theorems.machine import described, limits
-from theorems.output import atomic_file
+from theorems.output import atomic_files
 from theorems.stopwatch import BYTES, EXPONENT, SECONDS, Amount
 from theorems.style import STYLE
 
@@ -41,20 +40,16 @@ def run_benchmarks(names: list[str], json_file: Path | None, plot: Path | None, 
     began = time.perf_counter()
     rows, effort = choose_benchmarks(names), QUICK if quick else FULL
     _refuse_plot(plot, rows)
-    if plot and json_file and plot.resolve() == json_file.resolve():
-        raise must("--plot", "be another file than --json", str(plot))
     console = Console(highlight=False)
-    with ExitStack() as files:
-        data = files.enter_context(atomic_file(json_file, "--json")) if json_file else None
-        picture = files.enter_context(atomic_file(plot, "--plot")) if plot else None
+    with atomic_files({"--json": json_file, "--plot": plot}) as files:
         self_test()
         size = effort.features * effort.classes * effort.per_class
         machine = described() | limits(size, effort.rounds, effort.side)
         found = _measure(console, rows, effort)
-        if data:
-            data.write(json.dumps(_document(found, effort, machine), indent=2, allow_nan=False) + "\n")
-        if picture and plot:
-            picture.buffer.write(_picture(found, plot.suffix.lower()))
+        if "--json" in files:
+            files["--json"].write(json.dumps(_document(found, effort, machine), indent=2, allow_nan=False) + "\n")
+        if plot:
+            files["--plot"].buffer.write(_picture(found, plot.suffix.lower()))
     _print(console, found, effort, machine)
     console.print(f"took      {time.perf_counter() - began:.0f} s", soft_wrap=True)
     for file in (json_file, plot):

@@ -92,14 +92,21 @@ class ClosedForm(eqx.Module):
     def curves(self, frame: Frame, problem: Problem, ticks: Any, names: tuple[str, ...]) -> dict[str, Any]:
         """Return metrics by name over all ticks, (T, ...) each, for jit: only what is named is computed.
 
-        Here one time after the other, since a snapshot is large; a form that knows more goes faster.
+        What is not found `at_once` is found one time after the other, since a snapshot is large.
         """
+        found = self.at_once(frame, problem, ticks)
+        rest = [name for name in names if name not in found]
 
         def at(tick: Any) -> dict[str, Any]:
-            found = metrics(frame, self.snapshot(problem, tick))
-            return {name: found[name] for name in names}
+            alone = metrics(frame, self.snapshot(problem, tick))
+            return {name: alone[name] for name in rest}
 
-        return jax.lax.map(at, ticks) if names else {}
+        return {name: found[name] for name in names if name in found} | (jax.lax.map(at, ticks) if rest else {})
+
+    def at_once(self, frame: Frame, problem: Problem, ticks: Any) -> dict[str, Any]:
+        """Return those metrics that are found at all ticks at once, (T, ...) each, for jit."""
+        del frame, problem, ticks
+        return {}
 
     @abstractmethod
     def state(self, problem: Problem, tick: Any) -> tuple[Any, State]:
@@ -119,6 +126,18 @@ class ClosedForm(eqx.Module):
     def notes(self) -> tuple[str, ...]:
         """Return remarks that a reader of the results should see."""
         return ()
+
+
+def numbers_of(experiment: Experiment) -> Numbers:
+    """Return the ``numbers`` of `ClosedForm.setting`, the start as it is."""
+    one, ratio = np.float64(1), np.float64(experiment.method.ratio)
+    return scenario_numbers(experiment) | {"ratio": ratio, "scale_h": one, "scale_w": one}
+
+
+def scenario_numbers(experiment: Experiment) -> Numbers:
+    """Return the numbers of a scenario, without decays that it does not have: what does not decay costs nothing."""
+    absent = {"lambda_h", "lambda_w", "lambda_b"} - set(type(experiment.scenario).model_fields)
+    return {name: value for name, value in experiment.scenario.numbers().items() if name not in absent}
 
 
 def closed_forms() -> dict[str, type[ClosedForm]]:

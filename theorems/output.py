@@ -1,11 +1,12 @@
 """Result folders: written aside, renamed when whole, so that an interrupted run leaves nothing that looks finished."""
 
+import itertools
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -201,6 +202,21 @@ def atomic_path(target: Path, option: str) -> Generator[Path]:
         aside.replace(place)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_files(targets: Mapping[str, Path | None]) -> Generator[dict[str, TextIO]]:
+    """Yield a text file for each option that names one, as `atomic_file` does: kept only on success.
+
+    Raises:
+        InputError: two options name one file, or see `atomic_file`.
+    """
+    named = {option: target for option, target in targets.items() if target}
+    for (one, first), (other, second) in itertools.combinations(named.items(), 2):
+        if first.resolve() == second.resolve():
+            raise must(other, f"be another file than {one}", str(second))
+    with ExitStack() as files:
+        yield {option: files.enter_context(atomic_file(target, option)) for option, target in named.items()}
 
 
 @contextmanager

@@ -13,7 +13,6 @@ so all of it is one array (2, 2, K), whatever p and n are: the start meets it on
 import dataclasses
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
@@ -29,15 +28,14 @@ from dynamics.preparation import prepare
 from dynamics.problem import Problem
 from dynamics.schedule import Numbers, descent_rate
 from dynamics.simulation import unsorted
-from dynamics.state import storable
 from dynamics.trajectory import Trajectory
-from theorems.closed_form import ClosedForm, Why
+from theorems.closed_form import Why
 from theorems.closed_forms.modal import NEVER, Modal
 from theorems.modes import Modes
 from theorems.projection import Reduced
 from theorems.relax import Relaxation
 from theorems.snapshot import Frame, chord
-from theorems.solution import frame_of, solve
+from theorems.solution import form_metrics, form_state, frame_of, solve
 from theorems.unrolled import column
 
 DECAYS = ("lambda_h", "lambda_w", "lambda_b")
@@ -71,8 +69,8 @@ def simulate_reduced(
         form = Stepped.of(experiment, problem, start)
         form = form if ratios is None else form.varied(np.asarray(ratios, dtype=float))
         ticks = form.ticks(experiment, problem, times)
-        columns = jax.device_get(_metrics(tuple(names), frame_of(experiment, problem), form, problem, ticks))
-        log_scale, last = jax.device_get(_last(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
+        columns = jax.device_get(form_metrics(tuple(names), frame_of(experiment, problem), form, problem, ticks))
+        log_scale, last = jax.device_get(form_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
         zeta = experiment.method.zeta(times)
     return Trajectory(
         source="simulation",
@@ -80,7 +78,7 @@ def simulate_reduced(
         zeta=zeta,
         metrics={name: columns[name] for name in METRICS if name in columns},
         classes={name: columns[name] for name in PER_CLASS if name in columns},
-        last=storable(float(log_scale), unsorted(problem, last)),
+        last=(float(log_scale), unsorted(problem, last)),
         experiment=experiment,
         seconds=time.perf_counter() - began,
         why=form.why,
@@ -178,11 +176,9 @@ class Stepped(Modal):
         second = zeros.at[1, 0, :j].set(root * sigma).at[1, 1, :j].set(-l2)
         return first, second.at[0, 0, -1].set(-lb).at[0, 1, -1].set(1.0)
 
-    def curves(self, frame: Frame, problem: Problem, ticks: Any, names: tuple[str, ...]) -> dict[str, Any]:
-        """See `ClosedForm.curves`: what only rows tell is found time by time."""
-        found = self.measured(frame, problem, jax.tree.map(jnp.transpose, ticks))
-        rest = ClosedForm.curves(self, frame, problem, ticks, tuple(name for name in names if name not in found))
-        return {name: found[name] for name in names if name in found} | rest
+    def at_once(self, frame: Frame, problem: Problem, ticks: Any) -> dict[str, Any]:
+        """See `ClosedForm.at_once`."""
+        return self.measured(frame, problem, jax.tree.map(jnp.transpose, ticks))
 
     def _factors(self, tick: Any) -> Any:
         return self._residual(tick)[None]
@@ -240,13 +236,3 @@ def walk(start: Any, first: Any, second: Any, rates: Callable[[Any], tuple[Any, 
     size = jnp.max(jnp.abs(p), axis=(1, 2))
     logs = jnp.where(size > 0, FAR * np.log(2) * shift + jnp.log(size), -jnp.inf)
     return jnp.moveaxis(p / jnp.where(size > 0, size, 1.0)[:, None, None], 0, -1), logs.T
-
-
-@jax.jit
-def _last(form: Stepped, problem: Problem, tick: Any) -> Any:
-    return form.state(problem, tick)
-
-
-@partial(jax.jit, static_argnums=0)
-def _metrics(names: tuple[str, ...], frame: Frame, form: Stepped, problem: Problem, ticks: Walk) -> dict[str, Any]:
-    return form.curves(frame, problem, ticks, names)

@@ -21,7 +21,7 @@ from dynamics.problem import Problem
 from dynamics.simulation import simulate
 from dynamics.state import State
 from dynamics.trajectory import Trajectory
-from theorems.closed_form import ClosedForm, find
+from theorems.closed_form import ClosedForm, find, scenario_numbers
 from theorems.reduced import Stepped, simulate_reduced
 from theorems.snapshot import Frame
 from theorems.solution import solve
@@ -59,11 +59,13 @@ def curves(
     if not rest:
         return found
 
-    def one(k: int) -> dict[str, np.ndarray]:
+    def alone(k: int) -> Trajectory:
         setting = changed(experiment, {key: values[k] for key, values in changes.items()})
-        return _one(setting, rest, start, simulated=simulated, reduced=reduced).metrics
+        if reduced:
+            return simulate_reduced(setting, names=rest)
+        return simulate(setting) if simulated else solve(setting, names=rest, start=start)
 
-    rows = [one(k) for k in range(count)]
+    rows = [alone(k).metrics for k in range(count)]
     return found | {name: np.stack([row[name] for row in rows]) for name in rest}
 
 
@@ -76,13 +78,6 @@ def clocks(experiment: Experiment, changes: Mapping[str, Sequence[float]]) -> di
     with exact():
         batch = _numbers(experiment, changes, count, False)
         return jax.device_get(_clocks(_timing(experiment, changes), times, batch))
-
-
-def _one(experiment: Experiment, names: list[str], start: Any, *, simulated: bool, reduced: bool) -> Trajectory:
-    """Return the metrics ``names`` of one setting alone."""
-    if reduced:
-        return simulate_reduced(experiment, names=names)
-    return simulate(experiment) if simulated else solve(experiment, names=names, start=start)
 
 
 def _together(
@@ -133,14 +128,11 @@ def _numbers(
 ) -> dict[str, Any]:
     """Return every number that a setting can change, (S,) each; the start's scales are 1 unless it was drawn at 1."""
     table, method, start = experiment.problem, experiment.method, experiment.start
-    known = type(experiment.scenario).model_fields
-    decays = {"lambda_h", "lambda_w", "lambda_b"} - set(known)  # of what the scenario does not decay
-    numbers = {name: value for name, value in experiment.scenario.numbers().items() if name not in decays}
     pace = method.numbers()
     own = {
         "problem.gamma": np.nan if isinstance(table.gamma, str) else table.gamma,
         "problem.label_smoothing": table.label_smoothing,
-        **{f"scenario.{name}": value for name, value in numbers.items()},
+        **{f"scenario.{name}": value for name, value in scenario_numbers(experiment).items()},
         "method.ratio": method.ratio,
         "method.eta": pace["eta"],
         "method.warmup": pace["warmup"],

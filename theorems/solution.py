@@ -58,11 +58,11 @@ def solve(
         form = find(experiment).of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
         frame, wanted = frame_of(experiment, problem), tuple(name for name in names if name != "accuracy")
-        columns = jax.device_get(_metrics(wanted, frame, form, problem, ticks))
+        columns = jax.device_get(form_metrics(wanted, frame, form, problem, ticks))
         if "accuracy" in names:
             columns["accuracy"] = _accuracy(frame, form, problem, ticks)[0]
         others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
-        last = jax.device_get(_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
+        last = jax.device_get(form_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
         zeta = experiment.method.zeta(times)
     undecided = {"accuracy": UNRESOLVED} if np.isnan(columns.get("accuracy", 0.0)).any() else {}
@@ -104,7 +104,7 @@ def exact_states(
         ticks = form.ticks(experiment, problem, times)
         found = []
         for i in range(len(times)):
-            log_scale, state = jax.device_get(_state(form, problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
+            log_scale, state = jax.device_get(form_state(form, problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
             found.append((float(log_scale), unsorted(problem, state)))
     return found
 
@@ -127,7 +127,7 @@ def _accuracy(frame: Frame, form: ClosedForm, problem: Problem, ticks: Any) -> t
     def alone(indices: np.ndarray) -> np.ndarray:
         several = [np.pad(part, (0, -len(part) % TOGETHER), mode="edge") for part in _cut(indices)]
         rows = [
-            _metrics(("accuracy",), frame, form, problem, jax.tree.map(lambda x, i=i: x[i], ticks)) for i in several
+            form_metrics(("accuracy",), frame, form, problem, jax.tree.map(lambda x, i=i: x[i], ticks)) for i in several
         ]
         return np.concatenate([row["accuracy"] for row in rows])[: len(indices)]
 
@@ -141,8 +141,8 @@ def _cut(indices: np.ndarray) -> list[np.ndarray]:
 
 
 @jax.jit
-def _state(form: ClosedForm, problem: Problem, tick: Any) -> tuple[Any, State]:
-    """Return (log_scale, State) as it is stored."""
+def form_state(form: ClosedForm, problem: Problem, tick: Any) -> tuple[Any, State]:
+    """Return (log_scale, State) of a form at one tick, as it is stored."""
     log_scale, state = form.state(problem, tick)
     return rescaled(log_scale, log_scale + jnp.log(jnp.hypot(norm(state.features), norm(state.prototypes))), state)
 
@@ -153,7 +153,10 @@ def _measured(measure: Any, form: ClosedForm, problem: Problem, ticks: Any) -> d
 
 
 @partial(jax.jit, static_argnums=0)
-def _metrics(names: tuple[str, ...], frame: Frame, form: ClosedForm, problem: Problem, ticks: Any) -> dict[str, Any]:
+def form_metrics(
+    names: tuple[str, ...], frame: Frame, form: ClosedForm, problem: Problem, ticks: Any
+) -> dict[str, Any]:
+    """Return the metrics ``names`` of a form at all ticks, (T, ...) each."""
     return form.curves(frame, problem, ticks, names)
 
 

@@ -21,7 +21,7 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.schedule import Numbers
 from dynamics.state import State
-from theorems.closed_form import PRESENT, ClosedForm, Why, resolved
+from theorems.closed_form import PRESENT, ClosedForm, Why, numbers_of, resolved
 from theorems.snapshot import (
     Features,
     Frame,
@@ -99,11 +99,9 @@ class SphericalForm(ClosedForm):
     @classmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
         """See `ClosedForm.of`."""
-        numbers = {name: np.float64(1.0) for name in ("scale_h", "scale_w")}
-        numbers |= {**experiment.scenario.numbers(), "ratio": np.float64(experiment.method.ratio)}
-        form = cls.setting(jax.device_get(cls.keep(problem, start)), problem, numbers, experiment.method.timing())
-        total = np.sum(start.prototypes, axis=0)
-        drive = problem.weights[:, None] * (problem.alpha * start.prototypes + problem.beta * total) / problem.samples
+        kept, timing = jax.device_get(cls.keep(problem, start)), experiment.method.timing()
+        form = cls.setting(kept, problem, numbers_of(experiment), timing)
+        drive = problem.drive(start.prototypes)
         # A sample without a target keeps its own direction, with nothing across.
         still, x, y = (form.lengths == 0)[:, None], form.begin.x[:, None], form.begin.y[:, None]
         along = np.where(still, start.features, drive[problem.labels]) / np.where(still, x, form.lengths[:, None])
@@ -162,11 +160,9 @@ class SphericalForm(ClosedForm):
         features = tick.x[:, None] * self.along + tick.y[:, None] * self.across
         return jnp.zeros(()), State(features, jnp.asarray(self.prototypes), jnp.asarray(self.biases))
 
-    def curves(self, frame: Frame, problem: Problem, ticks: Plane, names: tuple[str, ...]) -> dict[str, Any]:
-        """See `ClosedForm.curves`: at all times at once, but for what only rows tell."""
-        found = self.measured(frame, problem, self.sums(ticks))
-        rest = super().curves(frame, problem, ticks, tuple(name for name in names if name not in found))
-        return {name: found[name] for name in names if name in found} | rest
+    def at_once(self, frame: Frame, problem: Problem, ticks: Plane) -> dict[str, Any]:
+        """See `ClosedForm.at_once`."""
+        return self.measured(frame, problem, self.sums(ticks))
 
     def measured(self, frame: Frame, problem: Problem, moving: Sums) -> dict[str, Any]:
         """See `ClosedForm.measured`; ``moving`` are sums over samples already, (T,) each."""

@@ -4,7 +4,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dynamics.errors import InputError, must
 from dynamics.precision import self_test
 from theorems.claim import Claim, choose_claims
-from theorems.output import atomic_file
+from theorems.output import atomic_files
 from theorems.report import heading, html_page, markdown_page
 from theorems.verdict import Strength, Verdict
 from theorems.verification import Finding, verify
@@ -44,18 +43,14 @@ def verify_claims(
     began = time.perf_counter()
     claims = _selected(ids, strength)
     page = _page(report)
-    if json_file and report and json_file.resolve() == report.resolve():
-        raise must("--report", "be another file than --json", str(report))
     console = Console(highlight=False)
-    with ExitStack() as files:
-        data = files.enter_context(atomic_file(json_file, "--json")) if json_file else None
-        text = files.enter_context(atomic_file(report, "--report")) if report else None
+    with atomic_files({"--json": json_file, "--report": report}) as files:
         self_test()
         found = _judge(console, claims, seed, verbose)
-        if data:
-            data.write(json.dumps([one.to_dict() for one in found], indent=2, allow_nan=False) + "\n")
-        if text and page:
-            text.write(page(found))
+        if "--json" in files:
+            files["--json"].write(json.dumps([one.to_dict() for one in found], indent=2, allow_nan=False) + "\n")
+        if page:
+            files["--report"].write(page(found))
     _summary(console, found, time.perf_counter() - began)
     for file in (json_file, report):
         if file:

@@ -18,7 +18,7 @@ from dynamics.scenario import NO_ZBAR
 from dynamics.schedule import Numbers
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.closed_form import PRESENT, ClosedForm, Why, resolved, snap
+from theorems.closed_form import PRESENT, ClosedForm, Why, numbers_of, resolved, snap
 from theorems.relax import Relaxation, relaxation
 from theorems.snapshot import Features, Frame, Sizes, Snapshot, centre, chord, measured, whole
 
@@ -91,11 +91,9 @@ class Anchored(ClosedForm):
     @classmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
         """See `ClosedForm.of`."""
-        numbers = {name: np.float64(1.0) for name in ("scale_h", "scale_w")}
-        numbers |= {**experiment.scenario.numbers(), "ratio": np.float64(experiment.method.ratio)}
-        form = cls.setting(jax.device_get(cls.keep(problem, start)), problem, numbers, experiment.method.timing())
-        means = np.asarray(problem.class_means(start.features))
-        total = np.sum(start.prototypes, axis=0)
+        kept, timing = jax.device_get(cls.keep(problem, start)), experiment.method.timing()
+        form = cls.setting(kept, problem, numbers_of(experiment), timing)
+        means = problem.class_means(start.features)
         why = Why(distance_zbar=NO_ZBAR)
         if not _driven(form.parts):
             why["distance"] = "W M is zero: the prototypes drive no feature"
@@ -106,9 +104,7 @@ class Anchored(ClosedForm):
             why=why,
             means=means,
             residuals=snap(start.features - means[problem.labels], np.linalg.norm(start.features)),
-            drive=problem.weights[:, None]
-            * (problem.alpha * start.prototypes + problem.beta * total)
-            / problem.samples,
+            drive=problem.drive(start.prototypes),
             prototypes=start.prototypes,
         )
 
@@ -146,11 +142,9 @@ class Anchored(ClosedForm):
         features = self._means(tick)[problem.labels] + tick.grown * self.residuals
         return tick.log, State(features, jnp.exp(-tick.log) * self.prototypes, self.start.biases)
 
-    def curves(self, frame: Frame, problem: Problem, ticks: Relaxation, names: tuple[str, ...]) -> dict[str, Any]:
-        """See `ClosedForm.curves`: at all times at once, but for what only rows tell."""
-        found = self.measured(frame, problem, ticks)
-        rest = super().curves(frame, problem, ticks, tuple(name for name in names if name not in found))
-        return {name: found[name] for name in names if name in found} | rest
+    def at_once(self, frame: Frame, problem: Problem, ticks: Relaxation) -> dict[str, Any]:
+        """See `ClosedForm.at_once`."""
+        return self.measured(frame, problem, ticks)
 
     def measured(self, frame: Frame, problem: Problem, moving: Relaxation) -> dict[str, Any]:
         """See `ClosedForm.measured`."""

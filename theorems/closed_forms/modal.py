@@ -6,11 +6,14 @@ $\prod_k(1+\eta_k w)$: the two differ in this multiplier only. Every multiplier 
 
 Dictionary to the paper, balanced and unregularized: the growing contrasts are $E_1^+$, the falling ones $E_1^-$, the
 mean mode's two are $E_2^\pm$, the residuals $E_3$; $A = W_0 + \tilde h_0/\sqrt s$ is $\sqrt 2$ times the growing
-coordinate.
+coordinate. In the code, ``f`` and ``w`` are F and W of a pair, ``grow`` and ``fall`` its parts along the two axes, and
+``up``, ``down`` the logarithms of what multiplies these; G counts groups of classes (`theorems.modes`), J = 2G sigmas.
+
+The file builds a solution from a reduced start, then moves its multipliers, then measures: first what inner products
+tell, at all times at once, and last what only rows of classes and samples do, at one time.
 """
 
 import dataclasses
-import math
 import operator
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
@@ -28,7 +31,7 @@ from dynamics.scenario import NO_ZBAR
 from dynamics.schedule import Numbers
 from dynamics.state import State, rescaled
 from dynamics.trajectory import Decay
-from theorems.closed_form import PRESENT, ClosedForm, Why, leading
+from theorems.closed_form import PRESENT, ClosedForm, Why, leading, numbers_of
 from theorems.margins import Motion, Motions
 from theorems.modes import Axes, Groups, Modes, axes, label_modes
 from theorems.projection import (
@@ -42,6 +45,7 @@ from theorems.projection import (
     project_rows,
     reduce,
 )
+from theorems.propagation import length, lifted, norm_of, products, propagator
 from theorems.relax import Relaxation, relaxation
 from theorems.snapshot import (
     Features,
@@ -63,8 +67,6 @@ from theorems.unrolled import FEW, column, each, in_blocks, largest, like, sever
 BLOCK = 2**16  # coordinates of classes at all the times that are in memory at once
 LIFT = 2.0**400  # squares of what is lifted by it are numbers from 1e-280 to 1e30
 NEVER = -1e290  # ln of a multiplier that nothing is left of, however long the run
-CLOSE = 2.0**-6  # logarithms closer than this: the difference of their exponentials is summed as a series
-SERIES = [1 / math.factorial(k) for k in range(1, 9)]
 
 
 class Tick(NamedTuple):
@@ -123,8 +125,7 @@ class Modal(ClosedForm):
         """See `ClosedForm.of`."""
         modes, timing = label_modes(problem), experiment.method.timing()
         reduced, rows = reduce(modes, problem, start)
-        numbers = {**experiment.scenario.model_dump(), "ratio": np.float64(experiment.method.ratio)}
-        form = cls._built(_even(modes, problem), modes, problem, reduced, numbers, timing)
+        form = cls._built(_even(modes, problem), modes, problem, reduced, numbers_of(experiment), timing)
         reasons = Why()
         if not form.has_limit:
             leaders = leading(timing, form.exponents, existing(modes, problem.samples))
@@ -140,9 +141,8 @@ class Modal(ClosedForm):
         cls, experiment: Experiment, problem: Problem, start: State, times: np.ndarray
     ) -> tuple[Any, State] | None:
         """See `ClosedForm.states`."""
-        groups = Groups.of(problem)
-        numbers = {**experiment.scenario.model_dump(), "ratio": np.float64(experiment.method.ratio)}
-        return _states(_even(groups, problem), groups, problem, start, numbers, experiment.method.timing(), times)
+        groups, numbers, timing = Groups.of(problem), numbers_of(experiment), experiment.method.timing()
+        return _states(_even(groups, problem), groups, problem, start, numbers, timing, times)
 
     @classmethod
     def keep(cls, problem: Problem, start: State, names: tuple[str, ...] = ()) -> "Kept":
@@ -170,7 +170,7 @@ class Modal(ClosedForm):
         pairs = Pairs.of(axis, f, w)
         leaders = leading(timing, exponents, existing(modes, problem.samples))
         limit, whole = (
-            _length(_lifted(axis, ratio, pairs, reduced.residual, 1.0 * chosen))
+            length(lifted(axis, ratio, pairs, reduced.residual, 1.0 * chosen))
             for chosen in (leaders.fastest, xp.ones(len(exponents), dtype=bool))
         )
         zbar = xp.linalg.norm(pairs.f[0] + pairs.w[0]) / 2 * (1 + ratio) ** 0.5
@@ -255,12 +255,9 @@ class Modal(ClosedForm):
         biases = times_exp(jnp.sum(self._biases(problem, tick), axis=0), tick.biases.log)
         return log_scale, State(features, self._prototypes(entries, self.vectors.left + self.vectors.shared), biases)
 
-    def curves(self, frame: Frame, problem: Problem, ticks: Tick, names: tuple[str, ...]) -> dict[str, Any]:
-        """See `ClosedForm.curves`: at all times at once, from inner products; what only rows tell, time by time."""
-        moving = jax.tree.map(jnp.transpose, ticks)
-        found = self.measured(frame, problem, _written_out(moving))
-        rest = super().curves(frame, problem, ticks, tuple(name for name in names if name not in found))
-        return {name: found[name] for name in names if name in found} | rest
+    def at_once(self, frame: Frame, problem: Problem, ticks: Tick) -> dict[str, Any]:
+        """See `ClosedForm.at_once`: from inner products."""
+        return self.measured(frame, problem, _written_out(jax.tree.map(jnp.transpose, ticks)))
 
     def measured(self, frame: Frame, problem: Problem, moving: Tick) -> dict[str, Any]:
         """Return the metrics that need no rows of classes, (T,) each, and the shares (T, C)."""
@@ -286,9 +283,9 @@ class Modal(ClosedForm):
         log_between, alignment = self._alignment(problem, _stacked(tick))
         return Sizes(
             log_scale=log_scale,
-            inner=jnp.sqrt(self.ratio) * total(each(operator.mul, sigma, _products(f, w))),
+            inner=jnp.sqrt(self.ratio) * total(each(operator.mul, sigma, products(f, w))),
             log_inner=2 * log_scale,
-            squares=(self.ratio * total(_products(f, f)) + residual**2, total(_products(w, w))),
+            squares=(self.ratio * total(products(f, f)) + residual**2, total(products(w, w))),
             bias_drive=drive[0] * bias[0] + drive[1] * bias[1],
             bias_square=bias[0] ** 2 + bias[1] ** 2,
             log_biases=tick.biases.log,
@@ -358,7 +355,7 @@ class Modal(ClosedForm):
         cos, sin = self.axis.cos, self.axis.sin
         lengths = np.sqrt(self.ratio * sin**2 + cos**2) * grow, np.sqrt(self.ratio * cos**2 + sin**2) * fall
         parts = np.concatenate([*lengths, [self.reduced.residual]])
-        whole = _length(_lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, np.ones(len(parts))))
+        whole = length(lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, np.ones(len(parts))))
         logs = np.where(parts > PRESENT * whole, ticks.logs[-1], -np.inf)
         zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]
         slower = logs[~self.fastest]
@@ -414,16 +411,16 @@ class Modal(ClosedForm):
         mask = like(chosen, factors)
         k = sign * jnp.exp(largest(each(lambda m, log: jnp.where(m, log, -jnp.inf), mask, tick.logs)))
         limit = self._lifted(1.0 * chosen)
-        whole = _length(limit)
+        whole = length(limit)
         unit = LIFT / whole  # Q may be so small that its square is nothing
         q = self._lifted(each(lambda m, x: jnp.where(m, x - k, x) * unit, mask, factors))
         direction = [like(part / whole, x) for part, x in zip(limit, q, strict=True)]
         along = sum(total(each(operator.mul, x, y)) for x, y in zip(q, direction, strict=True))
-        across = _length([each(lambda x, y: x - along * y, x, y) for x, y in zip(q, direction, strict=True)])
+        across = length([each(lambda x, y: x - along * y, x, y) for x, y in zip(q, direction, strict=True)])
         return chord(across / LIFT, k + along / LIFT)
 
     def _lifted(self, weights: Any) -> tuple[Any, ...]:
-        return _lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, weights)
+        return lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, weights)
 
     def _distance_zbar(self, tick: Tick, factors: Any, f: Any, w: Any) -> Any:
         r"""Return the distance to $\bar Z = (\sqrt s X, X)$, eq. (9); it is a mode, and so gets small, if s l1 = l2."""
@@ -454,15 +451,15 @@ class Modal(ClosedForm):
         (_, _, wf, ww), log_y = self._differing(tick, vectors.groups_left)
         y = self._image(wf, ww, jnp.ones_like(sizes), vectors.groups_left)
         (ff, fw, _, _), log = self._differing(tick, vectors.groups_between)
-        between = jnp.sqrt(self.ratio) * _length_of(self._image(ff, fw, jnp.ones_like(sizes), vectors.groups_between))
-        size_x, size_y = _length_of(x), _length_of(y)
+        between = jnp.sqrt(self.ratio) * norm_of(self._image(ff, fw, jnp.ones_like(sizes), vectors.groups_between))
+        size_x, size_y = norm_of(x), norm_of(y)
         along = jnp.sum(x * y, axis=0) / (size_x * size_y)
         if self.balanced:
             (f1, _), (_, w2) = self.pairs.f[0], self.pairs.w[0]
             rise = self._log_wedge(tick) - log_x - log_y
             across = jnp.exp(rise) * f1 * w2 / jnp.sqrt(sizes[0]) / (size_x * size_y)
         else:
-            across = _length_of(y / size_y - along * x / size_x)
+            across = norm_of(y / size_y - along * x / size_x)
         return jnp.log(between) + log + tick.log_scale, (across, along)
 
     def _log_wedge(self, tick: Tick) -> Any:
@@ -493,7 +490,7 @@ class Modal(ClosedForm):
         a, b = ff[0] / jnp.sqrt(self.ratio), fw[0]
         weights = jnp.stack([a * a, a * b, b * b])
         along = jnp.tensordot(self.reduced.simplex_par, weights, 1)
-        return _length_of(jnp.tensordot(self.reduced.simplex_perp, weights, 1)), along
+        return norm_of(jnp.tensordot(self.reduced.simplex_perp, weights, 1)), along
 
     def _shares(self, problem: Problem, tick: Tick) -> dict[str, Any]:
         """Return each class's share of |Y| and of |X|, (..., C)."""
@@ -504,7 +501,7 @@ class Modal(ClosedForm):
         found["share_prototypes"] = self._lengths(wf, ww, jnp.ones_like(problem.sizes), vectors.left_centred)
         (ff, fw, _, _), _ = self._differing(tick, vectors.groups_means)
         found["share_means"] = root * self._lengths(ff, fw, 1 / jnp.sqrt(problem.sizes), vectors.means_centred)
-        return {name: jnp.moveaxis(rows / _length_of(rows), 0, -1) for name, rows in found.items()}
+        return {name: jnp.moveaxis(rows / norm_of(rows), 0, -1) for name, rows in found.items()}
 
     def _lengths(self, from_f: Any, from_w: Any, unit: Any, vectors: Any) -> Any:
         """Return the lengths (C, ...) of the rows that `_lift` gives, through coordinates."""
@@ -586,53 +583,6 @@ class Modal(ClosedForm):
 def _even(groups: Groups | Modes, problem: Problem) -> bool:
     """Return whether the classes of each group have one size. Not for jit."""
     return all(len(np.unique(problem.sizes[groups.group == g])) == 1 for g in range(len(groups.count)))
-
-
-def _lifted(axis: Axes, ratio: Any, pairs: Pairs, residual: Any, weights: Any) -> tuple[Any, ...]:
-    r"""Return $(\sqrt s F, W, R)$ of the sum of all modes' parts times ``weights``, coordinates by pair."""
-    j, root = len(axis.cos), namespace(ratio).sqrt(ratio)
-    up, down, parts = weights[:j], weights[j : 2 * j], (*pairs.grow.T, *pairs.fall.T)
-    cos, sin, *parts = (like(part, up) for part in (axis.cos, axis.sin, *parts))
-
-    def lift(up: Any, down: Any, cos: Any, sin: Any, g1: Any, g2: Any, d1: Any, d2: Any) -> tuple[Any, ...]:
-        a, b, c, d = root * sin * up, root * cos * down, cos * up, sin * down
-        return a * g1 + b * d1, a * g2 + b * d2, c * g1 - d * d1, c * g2 - d * d2
-
-    return *several(lift, up, down, cos, sin, *parts), each(lambda x: residual * x, weights[2 * j :])
-
-
-def _products(x: tuple[Any, Any], y: tuple[Any, Any]) -> Any:
-    """Return the inner products, by pair, of what is given as two coordinates."""
-    return each(lambda a, b, c, d: a * c + b * d, *x, *y)
-
-
-def _length(parts: Any) -> Any:
-    """Return the norm of what several coordinates hold, each by mode."""
-    squares = sum(total(each(lambda x: x * x, part)) for part in parts)
-    return namespace(squares).sqrt(squares)
-
-
-def propagator(cos: Any, sin: Any, grown: Any, fallen: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:
-    r"""Return how a pair (F, W) moves, entries (ff, fw, ww), from its multipliers and their logarithms.
-
-    $ff = \sin^2 g_+ + \cos^2 g_-$, $fw = \sin\cos\,(g_+ - g_-)$, $ww = \cos^2 g_+ + \sin^2 g_-$ at the angle of the
-    axes, g the multipliers ``grown`` and ``fallen`` at any scale: F and W are never mixed, so each keeps its digits
-    where the other is far larger.
-    """
-    apart = jnp.where(grown * fallen < 0, grown - fallen, difference(grown, fallen, up - down))
-    return sin**2 * grown + cos**2 * fallen, sin * cos * apart, cos**2 * grown + sin**2 * fallen
-
-
-def difference(one: Any, other: Any, gap: Any) -> Any:
-    """Return e^a - e^b of numbers of one sign, with ``gap`` = a - b: its digits are kept where they are close."""
-    series = SERIES[-1]
-    for coefficient in SERIES[-2::-1]:
-        series = series * gap + coefficient
-    return jnp.where(jnp.abs(gap) < CLOSE, other * gap * series, one - other)
-
-
-def _length_of(rows: Any) -> Any:
-    return jnp.sqrt(jnp.sum(rows * rows, axis=0))
 
 
 def _written_out(tick: Tick) -> Tick:

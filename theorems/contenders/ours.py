@@ -16,8 +16,7 @@ from theorems import certified, settings
 from theorems.closed_form import find
 from theorems.contenders.setting import Setting
 from theorems.margins import terms
-from theorems.snapshot import Frame, metrics
-from theorems.solution import exact_states, solve
+from theorems.solution import exact_states, form_metrics, frame_of, solve
 
 
 def curves(
@@ -37,14 +36,9 @@ def accuracy_alone(setting: Setting, gamma: float, times: np.ndarray) -> np.ndar
     """Return the exact accuracy at some times, each found by itself."""
     form, problem, ticks = _ready(setting, gamma, times)
     with exact():
-        frame = Frame(problem.labels, (0.0, 0.0, 0.0))
-        found = jax.device_get(_alone(frame, form, problem, ticks))
+        frame = frame_of(setting.experiment, problem)
+        found = jax.device_get(form_metrics(("accuracy",), frame, form, problem, ticks))["accuracy"]
     return np.rint(found * problem.samples) / problem.samples  # compiled, the quotient is off by a last digit
-
-
-@jax.jit
-def _alone(frame: Frame, form: Any, problem: Problem, ticks: Any) -> Any:
-    return jax.lax.map(lambda tick: metrics(frame, form.snapshot(problem, tick))["accuracy"], ticks)
 
 
 def margin_evaluations(setting: Setting, gammas: Sequence[float]) -> int:
