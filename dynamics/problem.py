@@ -74,8 +74,7 @@ class Problem(eqx.Module):
 
     def pull(self, features: Array) -> Array:
         """Return (H M')', shape (C, p), in O(n p): the direction in which the loss drives each prototype."""
-        sums = jax.ops.segment_sum(features, self.labels, self.classes, indices_are_sorted=True)
-        sums = self.weights[:, None] * sums / self.samples
+        sums = self.weights[:, None] * self._class_sums(features) / self.samples
         return self.alpha * sums + self.beta * jnp.sum(sums, axis=0)
 
     def bias_drive(self) -> Array:
@@ -93,12 +92,23 @@ class Problem(eqx.Module):
         if isinstance(features, np.ndarray):
             ends = np.cumsum(self.sizes).astype(int)
             return np.stack([part.mean(0) for part in np.split(features, ends[:-1])])
-        sums = jax.ops.segment_sum(features, self.labels, self.classes, indices_are_sorted=True)
-        return sums / self.sizes[:, None]
+        return self._class_sums(features) / self.sizes[:, None]
+
+    def _class_sums(self, features: Array) -> Array:
+        """Return the sum of each class's features (C, p), for jit: twice as fast where all classes have one size."""
+
+        def scattered() -> Array:
+            return jax.ops.segment_sum(features, self.labels, self.classes, indices_are_sorted=True)
+
+        size = self.samples // self.classes
+        if size * self.classes != self.samples:
+            return scattered()
+        blocks = (self.classes, size, *features.shape[1:])
+        return jax.lax.cond(jnp.all(self.sizes == size), lambda: features.reshape(blocks).sum(axis=1), scattered)
 
     def restore(self, features: np.ndarray) -> np.ndarray:
         """Return sorted feature rows in the order of the input."""
-        if np.array_equal(self.order, np.arange(len(self.order))):
+        if (self.order[1:] > self.order[:-1]).all():
             return features
         restored = np.empty_like(features)
         restored[self.order] = features

@@ -133,5 +133,5 @@ def _narrow(x: Any) -> Any:
 
 def unsorted(problem: Problem, state: State) -> State:
     """Return a state as NumPy float64, features in the order of the input."""
-    arrays = jax.tree.map(lambda x: np.asarray(x, dtype=np.float64), state)
-    return State(problem.restore(arrays.features), arrays.prototypes, arrays.biases)
+    features, *others = (np.asarray(x, np.float64) for x in (state.features, state.prototypes, state.biases))
+    return State(problem.restore(features), *others)

@@ -129,18 +129,22 @@ class Functions(NamedTuple):
 
 
 def _functions(logs: np.ndarray, scales: np.ndarray) -> Functions:
+    """Return the functions times their scales. One after the other: each fits into the cache, all of them do not."""
     with np.errstate(divide="ignore"):
-        logs = logs + np.log(scales)[:, None]
-    top = logs.max(axis=0, initial=-np.inf)
+        lifts = np.log(scales)
+    top = np.full(logs.shape[1], -np.inf)
+    for log, lift in zip(logs, lifts, strict=True):
+        np.maximum(top, log + lift, out=top)
     top[top == -np.inf] = 0.0
-    logs -= top
-    np.maximum(logs, 2 * ABSENT, out=logs)
-    travelled = np.zeros_like(logs)
-    steps = travelled[:, 1:]
-    np.subtract(logs[:, 1:], logs[:, :-1], out=steps)
-    np.cumsum(np.abs(steps, out=steps), axis=1, out=steps)
+    found, travelled = np.empty((2, *logs.shape))
+    for log, lift, row, way in zip(logs, lifts, found, travelled, strict=True):
+        np.subtract(log + lift, top, out=row)
+        np.maximum(row, 2 * ABSENT, out=row)
+        way[0] = 0.0
+        np.subtract(row[1:], row[:-1], out=way[1:])
+        np.cumsum(np.abs(way, out=way), out=way)
     slack = UNIT * logs.shape[1] * travelled[:, -1:]
-    return Functions(logs, travelled, slack, ROUNDING + 4 * UNIT * np.abs(top).max())
+    return Functions(found, travelled, slack, ROUNDING + 4 * UNIT * np.abs(top).max())
 
 
 def _calm(functions: Functions) -> tuple[np.ndarray, np.ndarray]:

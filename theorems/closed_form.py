@@ -1,6 +1,7 @@
 """The base of the exact solutions."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
@@ -54,6 +55,15 @@ class ClosedForm(eqx.Module):
     @abstractmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
         """Build the solution from a start (NumPy float64)."""
+
+    @classmethod
+    def builder(cls, problem: Problem, start: State) -> Callable[[Experiment, Problem], Self]:
+        """Return what builds the solutions of experiments that differ from this one in no more than `setting` allows.
+
+        What they all read of the start is found once.
+        """
+        del problem
+        return lambda experiment, problem: cls.of(experiment, problem, start)
 
     @classmethod
     def keep(cls, problem: Problem, start: State, names: tuple[str, ...] = ()) -> Any:

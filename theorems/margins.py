@@ -40,27 +40,22 @@ def terms(motions: Motions, labels: np.ndarray) -> Terms | None:
     if turning or len(prototypes) * (len(means) + 1) > MOST:
         return None
     rest, classes = motions.residuals, len(motions.prototypes[0].rows)
-    w, h = (_stacked(part, classes, rest) for part in (prototypes, means))
-    shared = _products(h.rows, w.rows) * np.multiply.outer(w.sign, h.sign)[..., None, None]
-    own = (rest.rows @ _flat(w.rows).T).reshape(len(labels), -1, classes).swapaxes(0, 1)
-    own = own * (rest.sign[0] * w.sign)[:, None, None]
-    within = slice(None) if np.any(rest.rows) else slice(0)
-    both = (w.log[:, None] + h.log).reshape(-1, w.log.shape[1])
+    w, h = (_rows(part, (classes, rest.rows.shape[1])) for part in (prototypes, means))
+    shared = _products(h, w).reshape(-1, classes, classes)
+    own = (rest.sign[0] * (rest.rows @ _flat(w).T)).reshape(len(labels), -1, classes).swapaxes(0, 1)
     alone = [b.sign[0] * np.broadcast_to(b.rows, (1, classes, classes)) for b in biases]
-    return Terms(
-        np.concatenate([shared.reshape(-1, classes, classes), *alone]),
-        own[within],
-        np.concatenate([both, *(b.log[None] for b in biases), w.log[within] + rest.log]),
-        labels,
-    )
+    within = prototypes if np.any(rest.rows) else []
+    both = [(one.log, other.log) for one in prototypes for other in means]
+    sums = [*both, *((b.log, 0.0) for b in biases), *((one.log, rest.log) for one in within)]
+    logs = np.empty((len(sums), len(rest.log)))
+    for row, (one, other) in zip(logs, sums, strict=True):
+        np.add(one, other, out=row)
+    return Terms(np.concatenate([shared, *alone]), own[: len(within)], logs, labels)
 
 
-def _stacked(motions: list[Motion], classes: int, like: Motion) -> Motion:
-    """Return several motions of classes as one: rows (K, C, p), log (K, T), and sign (K,), which does not change."""
-    if not motions:
-        return Motion(np.zeros((0, classes, like.rows.shape[1])), np.zeros((0, len(like.log))), np.zeros(0))
-    rows, log, sign = (np.stack(part) for part in zip(*motions, strict=True))
-    return Motion(rows, log, sign[:, 0])
+def _rows(motions: list[Motion], shape: tuple[int, int]) -> np.ndarray:
+    """Return the rows of several motions of classes, (K, C, p), with their signs, which do not change."""
+    return np.stack([one.sign[0] * one.rows for one in motions]) if motions else np.zeros((0, *shape))
 
 
 def _flat(rows: np.ndarray) -> np.ndarray:

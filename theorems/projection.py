@@ -24,14 +24,15 @@ BLOCKS = 8
 class Rows(NamedTuple):
     r"""A start by rows. ``rows`` (C, p): contrasts inside groups; ``group`` (G, p): one row for each.
 
-    A name's end says of which: ``_h`` of $\sqrt{n_c}\mu_c$, ``_w`` of prototypes. ``residuals`` (n, p): R, which is H
-    less its class means.
+    A name's end says of which: ``_h`` of $\sqrt{n_c}\mu_c$, ``_w`` of prototypes. ``means`` (C, p): $\mu_c$;
+    ``residuals`` (n, p): R, which is H less its class means.
     """
 
     rows_h: Any
     rows_w: Any
     group_h: Any
     group_w: Any
+    means: Any
     residuals: Any
 
 
@@ -74,60 +75,81 @@ def reduce(groups: Groups | Modes, problem: Problem, start: State) -> tuple[Redu
     """Reduce a start. What is no more than rounding of H, or of W, is taken as zero."""
     xp = namespace(start.features)
     means = xp.asarray(problem.class_means(start.features))
-    weighted, residuals = problem.sizes[:, None] ** 0.5 * means, start.features - means[problem.labels]
-    residual, size_w = _size(residuals), _size(start.prototypes)
-    size_h = xp.hypot(_size(weighted), residual)
-    kept = resolved(residual, size_h)
-    rows_h, group_h = _split(groups, weighted, size_h)
-    rows_w, group_w = _split(groups, start.prototypes, size_w)
-    basis, upper = xp.linalg.qr(xp.concatenate([group_h, group_w]).T)
+    residuals = start.features - means[problem.labels]
+    residual = _size(residuals)
+    h = _split(groups, problem.sizes[:, None] ** 0.5 * means, residual)
+    w = _split(groups, start.prototypes, 0.0)
+    kept = resolved(residual, h.size)
+    basis, upper = xp.linalg.qr(xp.concatenate([h.group, w.group]).T)
     between = upper.T  # as products with the basis they would not be exactly zero where they are
-    own = [rows @ basis for rows in (rows_h, rows_w)]
-    planes = plane(*(rows - part @ basis.T for rows, part in zip((rows_h, rows_w), own, strict=True)))
+    own = [part.rows @ basis for part in (h, w)]
+    planes = plane(*(part.rows - one @ basis.T for part, one in zip((h, w), own, strict=True)))
     reduced = Reduced(
-        *_inside(groups, rows_h, rows_w), *xp.split(between, 2),
+        *_inside(groups, h, w), *xp.split(between, 2),
         *(xp.concatenate([part, rest], axis=1) for part, rest in zip(own, planes, strict=True)),
-        xp.where(kept, residual, 0.0), size_h, size_w, *_simplex(rows_h, rows_w), start.biases,
+        xp.where(kept, residual, 0.0), h.size, w.size, *_simplex(h.rows, w.rows), start.biases,
     )  # fmt: skip
-    return reduced, Rows(rows_h, rows_w, group_h, group_w, xp.where(kept, residuals, 0.0))
+    return reduced, Rows(h.rows, w.rows, h.group, w.group, means, xp.where(kept, residuals, 0.0))
 
 
 def _size(rows: Any) -> Any:
-    """Return the Frobenius norm, blocks of rows added first: compiled, a sum of all at once is not vectorised."""
-    count = len(rows) // BLOCKS
-    blocks = [rows[k * count : (k + 1) * count] for k in range(BLOCKS)]
-    rest = rows[BLOCKS * count :]
-    return namespace(rows).sqrt(sum(block * block for block in blocks).sum() + (rest * rest).sum())
+    """Return the Frobenius norm."""
+    return namespace(rows).sqrt(_row_sums(rows * rows).sum())
+
+
+def _row_sums(rows: Any) -> Any:
+    """Return the sum of each row, blocks of columns added first: compiled, a sum of all at once is not vectorised."""
+    width = rows.shape[1] // BLOCKS
+    blocks = sum(rows[:, k * width : (k + 1) * width] for k in range(BLOCKS))
+    return blocks.sum(1) + rows[:, BLOCKS * width :].sum(1)
 
 
 def plane(f: Any, w: Any) -> tuple[Any, Any]:
     """Return two vectors, along the last axis, in the plane that they span: (f1, 0) and (w1, w2), f1 and w2 >= 0."""
-    return _plane(f, w, lambda products: products.sum(-1))
+    return _plane(f, w, namespace(f).sqrt((f * f).sum(-1)), lambda products: products.sum(-1))
 
 
-def _plane(f: Any, w: Any, total: Callable[[Any], Any], spread: Callable[[Any], Any] = lambda x: x) -> tuple[Any, Any]:
-    """Return `plane`; ``total`` sums products of entries, ``spread`` puts a sum back beside what it was made of."""
+def _plane(
+    f: Any, w: Any, length: Any, total: Callable[[Any], Any], spread: Callable[[Any], Any] = lambda x: x
+) -> tuple[Any, Any]:
+    """Return `plane`, ``length`` being |f|; ``total`` sums products of entries, ``spread`` puts a sum beside them."""
     xp = namespace(f)
-    length = xp.sqrt(total(f * f))
-    unit = f / spread(xp.where(length > 0, length, 1.0))[..., None]
-    along = total(w * unit)
-    rest = w - spread(along)[..., None] * unit
+    safe = xp.where(length > 0, length, 1.0)
+    along = total(w * f) / safe
+    rest = w - spread(along / safe)[..., None] * f
     across = xp.sqrt(total(rest * rest))
     return xp.stack([length, xp.zeros_like(length)], -1), xp.stack([along, across], -1)
 
 
-def _inside(groups: Groups | Modes, f: Any, w: Any) -> tuple[Any, Any]:
-    """Return `plane` of the contrasts of each group, (G, 2)."""
-    return _plane(f, w, lambda products: _sums(groups, products.sum(1)), lambda sums: sums[groups.group])
+class Split(NamedTuple):
+    """Rows of classes as contrasts inside groups ``rows`` (C, p), ``lengths`` (G,) of them, and ``group`` rows (G, p).
+
+    ``size`` is the norm of all.
+    """
+
+    rows: Any
+    lengths: Any
+    group: Any
+    size: Any
 
 
-def _split(groups: Groups | Modes, rows: Any, whole: Any) -> tuple[Any, Any]:
-    """Split class rows (C, p) into contrasts inside groups (C, p) and rows of groups (G, p), rounding taken as zero."""
+def _split(groups: Groups | Modes, rows: Any, others: Any) -> Split:
+    """Split class rows (C, p), contrasts that are rounding taken as zero; ``others`` is the norm of what is beside."""
     xp, sums = namespace(rows), _sums(groups, rows)
     contrasts = rows - (sums / groups.count[:, None])[groups.group]
-    lengths = xp.sqrt(_sums(groups, (contrasts**2).sum(1)))
-    kept = resolved(lengths, whole) & (groups.count > 1)
-    return xp.where(kept[groups.group][:, None], contrasts, 0.0), sums / groups.count[:, None] ** 0.5
+    group = sums / groups.count[:, None] ** 0.5
+    squares = _sums(groups, _row_sums(contrasts * contrasts))
+    size = xp.sqrt(squares.sum() + (group**2).sum() + others**2)
+    lengths = xp.sqrt(squares)
+    kept = resolved(lengths, size) & (groups.count > 1)
+    return Split(xp.where(kept[groups.group][:, None], contrasts, 0.0), xp.where(kept, lengths, 0.0), group, size)
+
+
+def _inside(groups: Groups | Modes, h: Split, w: Split) -> tuple[Any, Any]:
+    """Return `plane` of the contrasts of each group, (G, 2)."""
+    return _plane(
+        h.rows, w.rows, h.lengths, lambda products: _sums(groups, _row_sums(products)), lambda sums: sums[groups.group]
+    )
 
 
 def _sums(groups: Groups | Modes, rows: Any) -> Any:
@@ -239,10 +261,10 @@ class Coordinates(NamedTuple):
 
 def project_rows(modes: Modes, ratio: Any, between: Between, rows: Rows) -> Coordinates:
     """Return the rows of a start along the modes; those that are zero in ``between`` are zero."""
-    root = ratio**0.5
-    f, w = modes.right.T @ rows.group_h / root, modes.whole_left.T @ rows.group_w
+    scale = 1 / ratio**0.5  # not a quotient of rows: it takes twice the time of a product
+    f, w = modes.right.T @ rows.group_h * scale, modes.whole_left.T @ rows.group_w
     kept = [namespace(part).any(part != 0, axis=1, keepdims=True) for part in between]
-    return Coordinates(rows.rows_h / root, rows.rows_w, kept[0] * f, kept[1] * w, rows.residuals)
+    return Coordinates(rows.rows_h * scale, rows.rows_w, kept[0] * f, kept[1] * w, rows.residuals)
 
 
 def _turned(vectors: Any, rows: Any, whole: Any) -> Any:

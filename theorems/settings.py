@@ -5,7 +5,7 @@ numbers that meet it afterwards. So a setting costs O(T), and the start is read 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dynamics.errors import must
 from dynamics.experiment import Experiment, changed
 from dynamics.method import Timing
 from dynamics.precision import exact
@@ -20,12 +21,12 @@ from dynamics.preparation import prepare
 from dynamics.problem import Problem
 from dynamics.simulation import simulate
 from dynamics.state import State
-from dynamics.trajectory import Trajectory
 from theorems.closed_form import ClosedForm, find, scenario_numbers
 from theorems.reduced import Stepped, simulate_reduced
 from theorems.snapshot import Frame
-from theorems.solution import solve
+from theorems.solution import form_columns, solve
 
+WIDE = {"xla_cpu_prefer_vector_width": 512}
 SCALES = ("scale_h", "scale_w")  # of the start; a start drawn at 1 is multiplied by them
 
 
@@ -41,15 +42,17 @@ def curves(
     """Return the metrics ``names`` of S settings, each (S, T), at the times that `clocks` returns.
 
     ``changes`` maps keys "table.key" to S values each: real numbers, or seeds. ``sharding`` says how S is laid out over
-    devices. ``start`` is (problem, state) if it is at hand; else it is drawn or read, once for every seed. With
+    devices. ``start`` is what `prepare` returns, if at hand; else it is drawn or read, once for every seed. With
     ``simulated``, the settings are simulated step by step, in reduced form where there is one. Metrics that only the
     rows of classes tell, such as the accuracy, are found one setting after the other.
 
     Raises:
-        InputError: a setting that is no experiment.
+        InputError: a setting that is no experiment, or a start beside changes of it.
         LookupError: no closed form covers the experiment.
     """
-    count = len(next(iter(changes.values())))
+    count, moved = len(next(iter(changes.values()))), [key for key in changes if key.startswith("start.")]
+    if start is not None and moved:
+        raise must("start", "be left out where the changes have keys of [start]", ", ".join(moved))
     reduced = simulated and Stepped.covers(experiment)
     form = Stepped if reduced else find(experiment)
     found = {}
@@ -58,15 +61,32 @@ def curves(
     rest = [name for name in names if name not in found]
     if not rest:
         return found
-
-    def alone(k: int) -> Trajectory:
-        setting = changed(experiment, {key: values[k] for key, values in changes.items()})
-        if reduced:
-            return simulate_reduced(setting, names=rest)
-        return simulate(setting) if simulated else solve(setting, names=rest, start=start)
-
-    rows = [alone(k).metrics for k in range(count)]
+    each = (changed(experiment, {key: values[k] for key, values in changes.items()}) for k in range(count))
+    if simulated:
+        run = partial(simulate_reduced, names=rest) if reduced else simulate
+        rows = [run(setting).metrics for setting in each]
+    elif moved:
+        rows = [solve(setting, names=rest).metrics for setting in each]
+    else:
+        rows = _alone(form, start or prepare(experiment), each, tuple(rest))
     return found | {name: np.stack([row[name] for row in rows]) for name in rest}
+
+
+def _alone(
+    form: type[ClosedForm], start: tuple[Problem, State], each: Iterable[Experiment], names: tuple[str, ...]
+) -> list[dict[str, np.ndarray]]:
+    """Return metrics of one setting after the other, all from one start."""
+    with exact():
+        problem, state = jax.device_get(start)
+        build, found = form.builder(problem, state), []
+        for setting in each:
+            table = setting.problem
+            gamma, smoothing = table.gamma_value(problem.classes), table.label_smoothing
+            own = dataclasses.replace(problem, gamma=np.float64(gamma), smoothing=np.float64(smoothing))
+            solution = build(setting, own)
+            ticks = solution.ticks(setting, own, setting.times())
+            found.append(form_columns(names, setting, solution, own, ticks))
+        return found
 
 
 def clocks(experiment: Experiment, changes: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
@@ -162,7 +182,7 @@ def _clocks(timing: Timing, times: Any, batch: dict[str, Any]) -> dict[str, Any]
     return jax.vmap(one)(batch)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1), compiler_options=WIDE)
 def _curves(
     form: type[ClosedForm], names: tuple[str, ...], kept: Any, problem: Problem, timing: Timing, times: Any,
     batch: dict[str, Any],

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from dynamics.problem import Problem
+from theorems.logarithm import log
 
 EQUAL = 2.0**-50  # a relative difference of two biases below this is their rounding
 ORTHOGONAL = 2.0**-47  # a cosine below this is the rounding of a right angle: 7e-15
@@ -106,7 +107,7 @@ def metrics(frame: Frame, snap: Snapshot) -> dict[str, Any]:
 def measured(frame: Frame, sizes: Sizes) -> dict[str, Any]:
     """Return the metrics that sizes tell, at one time or at many."""
     found = _losses(frame, sizes)
-    found["log_norm"] = sizes.log_scale + jnp.log(sizes.squares[0] + sizes.squares[1]) / 2
+    found["log_norm"] = sizes.log_scale + log(sizes.squares[0] + sizes.squares[1]) / 2
     found |= {"distance": sizes.distance, "distance_zbar": sizes.distance_zbar}
     if sizes.log_between is not None:
         ratio = jnp.exp(2 * (sizes.log_residual - sizes.log_between))
@@ -126,8 +127,7 @@ def chord(across: Any, along: Any) -> Any:
     """
     length = jnp.sqrt(across * across + along * along)
     whole = length + jnp.abs(along)
-    acute = along >= 0
-    return jnp.where(acute, jnp.abs(across), 1.0) * jnp.sqrt(2 / length * jnp.where(acute, 1 / whole, whole))
+    return jnp.where(along >= 0, jnp.abs(across), whole) * jnp.sqrt(2 / (length * whole))
 
 
 def rows_angle(x: Any, y: Any) -> tuple[Any, Any]:

@@ -57,10 +57,7 @@ def solve(
     with exact():
         form = find(experiment).of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
-        frame, wanted = frame_of(experiment, problem), tuple(name for name in names if name != "accuracy")
-        columns = jax.device_get(form_metrics(wanted, frame, form, problem, ticks))
-        if "accuracy" in names:
-            columns["accuracy"] = _accuracy(frame, form, problem, ticks)[0]
+        columns = form_columns(tuple(names), experiment, form, problem, ticks)
         others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
         last = jax.device_get(form_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
@@ -70,7 +67,7 @@ def solve(
         source="closed_form",
         times=times,
         zeta=zeta,
-        metrics={n: np.where(n in form.why, np.nan, columns[n]) for n in METRICS if n in columns} | others,
+        metrics={name: columns[name] for name in METRICS if name in columns} | others,
         classes={name: np.asarray(columns[name]) for name in PER_CLASS if name in columns},
         last=(float(last[0]), unsorted(problem, last[1])),
         experiment=experiment,
@@ -97,9 +94,9 @@ def exact_states(
     with exact():
         stacked = form.states(experiment, problem, state, times)
         if stacked is not None:
-            scales, states = jax.device_get(stacked)
-            each = (jax.tree.map(lambda x, i=i: x[i], states) for i in range(len(times)))
-            return [(float(scale), unsorted(problem, one)) for scale, one in zip(scales, each, strict=True)]
+            parts = (stacked[0], stacked[1].features, stacked[1].prototypes, stacked[1].biases)
+            each = zip(*map(np.asarray, parts), strict=True)
+            return [(float(scale), unsorted(problem, State(*state))) for scale, *state in each]
         form = form.of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
         found = []
@@ -107,6 +104,17 @@ def exact_states(
             log_scale, state = jax.device_get(form_state(form, problem, jax.tree.map(lambda x, i=i: x[i], ticks)))
             found.append((float(log_scale), unsorted(problem, state)))
     return found
+
+
+def form_columns(
+    names: tuple[str, ...], experiment: Experiment, form: ClosedForm, problem: Problem, ticks: Any
+) -> dict[str, np.ndarray]:
+    """Return the metrics ``names`` at all ticks of a form, (T, ...) each; NaN for one that has no value."""
+    frame, compiled = frame_of(experiment, problem), tuple(name for name in names if name != "accuracy")
+    columns = jax.device_get(form_metrics(compiled, frame, form, problem, ticks)) if compiled else {}
+    if "accuracy" in names:
+        columns["accuracy"] = _accuracy(frame, form, problem, ticks)[0]
+    return {name: np.where(name in form.why, np.nan, column) for name, column in columns.items()}
 
 
 def _within(experiment: Experiment, times: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 SECONDS, BYTES, COUNT, EXPONENT = "s", "B", "", "exponent"  # units
 TRIES = 3
+QUIET = 0.2  # seconds before a turn: the threads of the turn before go on spinning for some time
 SPAN = 0.03  # seconds: what is shorter is repeated that long in each of its turns
 
 
@@ -65,8 +66,8 @@ def in_turns(contenders: Iterable[Contender], rounds: int) -> dict[str, Amount |
 
     Each is called once before anything is measured, which compiles it. Then all of them take turns, ``rounds`` times,
     each round begun by another one: what disturbs the machine for a while disturbs all of them. A turn begins with a
-    call that is not measured, since the one before has filled the caches; what is short is repeated, and its sample is
-    the median of the turn.
+    pause, in which the threads of the one before fall asleep. What is short is then repeated until caches and processor
+    are as they are in a long run, and after that its sample is the median of the turn.
     """
     everyone = list(contenders)
     present = [(one.name, one.call) for one in everyone if one.call is not None]
@@ -90,13 +91,20 @@ def fastest(calls: Iterable[Callable[[], Result]]) -> Callable[[], Result]:
 
 def _turn(call: Callable[[], Any]) -> float:
     """Return the median time of one contender's turn."""
+    time.sleep(QUIET)
     once = _seconds(call)
-    if once > SPAN:  # too long for a cold cache to matter
+    if once > SPAN:  # too long for its beginning to matter
         return once
+    _repeated(call)
+    return statistics.median(_repeated(call))
+
+
+def _repeated(call: Callable[[], Any]) -> list[float]:
+    """Return the times of calls for SPAN seconds, one at least."""
     began, found = time.perf_counter(), [_seconds(call)]
     while time.perf_counter() - began < SPAN:
         found.append(_seconds(call))
-    return statistics.median(found)
+    return found
 
 
 def _seconds(call: Callable[[], Any]) -> float:

@@ -15,6 +15,7 @@ tell, at all times at once, and last what only rows of classes and samples do, a
 
 import dataclasses
 import operator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -123,18 +124,33 @@ class Modal(ClosedForm):
     @classmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
         """See `ClosedForm.of`."""
-        modes, timing = label_modes(problem), experiment.method.timing()
-        reduced, rows = reduce(modes, problem, start)
-        form = cls._built(_even(modes, problem), modes, problem, reduced, numbers_of(experiment), timing)
+        return cls.builder(problem, start)(experiment, problem)
+
+    @classmethod
+    def builder(cls, problem: Problem, start: State) -> Callable[[Experiment, Problem], Self]:
+        """See `ClosedForm.builder`."""
+        groups = Groups.of(problem)
+        even, (reduced, rows) = _even(groups, problem), reduce(groups, problem, start)
+
+        def build(experiment: Experiment, problem: Problem) -> Self:
+            modes, timing = label_modes(problem, groups), experiment.method.timing()
+            form = cls._built(even, modes, problem, reduced, numbers_of(experiment), timing)
+            coordinates = project_rows(modes, form.ratio, form.between, rows)
+            return dataclasses.replace(form, why=form._reasons(problem, timing), start=coordinates)
+
+        return build
+
+    def _reasons(self, problem: Problem, timing: Timing) -> Why:
+        """Return why distances have no value, if so."""
         reasons = Why()
-        if not form.has_limit:
-            leaders = leading(timing, form.exponents, existing(modes, problem.samples))
+        if not self.has_limit:
+            leaders = leading(timing, self.exponents, existing(self.modes, problem.samples))
             reasons["distance"] = leaders.why() or "the start has no part in the fastest-growing modes"
-        if not form.balanced:
+        if not self.balanced:
             reasons["distance_zbar"] = NO_ZBAR
-        elif not form.has_zbar:
+        elif not self.has_zbar:
             reasons["distance_zbar"] = "Zbar is zero: the start has no part in the growing contrasts (E1+)"
-        return dataclasses.replace(form, why=reasons, start=project_rows(modes, form.ratio, form.between, rows))
+        return reasons
 
     @classmethod
     def states(
@@ -216,7 +232,8 @@ class Modal(ClosedForm):
 
     def present(self) -> Any:
         """Return whether the start has a part in each mode, (2J + 1,)."""
-        return jnp.concatenate([*self.pairs.lengths(), jnp.reshape(self.reduced.residual, (1,))]) > 0
+        xp = namespace(self.pairs.grow)
+        return xp.concatenate([*self.pairs.lengths(), xp.reshape(self.reduced.residual, (1,))]) > 0
 
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Tick:
         """See `ClosedForm.ticks`."""
@@ -249,11 +266,16 @@ class Modal(ClosedForm):
 
     def state(self, problem: Problem, tick: Tick) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
-        log_scale = tick.log_scale
-        entries, residual = self._entries(tick, 0.0), self._residual(tick)
-        features = self._means(problem, entries, self.vectors.right)[problem.labels] + residual * self.start.residuals
+        classes = self.by_class(problem, tick)
+        features = classes.features[problem.labels] + self._residual(tick) * self.start.residuals
+        return tick.log_scale, State(features, classes.prototypes, classes.biases)
+
+    def by_class(self, problem: Problem, tick: Tick) -> State:
+        """Return the state with the class means (C, p) instead of features, its biases as they are."""
+        entries = self._entries(tick, 0.0)
+        means = self._means(problem, entries, self.vectors.right)
         biases = times_exp(jnp.sum(self._biases(problem, tick), axis=0), tick.biases.log)
-        return log_scale, State(features, self._prototypes(entries, self.vectors.left + self.vectors.shared), biases)
+        return State(means, self._prototypes(entries, self.vectors.left + self.vectors.shared), biases)
 
     def at_once(self, frame: Frame, problem: Problem, ticks: Tick) -> dict[str, Any]:
         """See `ClosedForm.at_once`: from inner products."""
@@ -409,7 +431,7 @@ class Modal(ClosedForm):
         distance is.
         """
         mask = like(chosen, factors)
-        k = sign * jnp.exp(largest(each(lambda m, log: jnp.where(m, log, -jnp.inf), mask, tick.logs)))
+        k = sign * largest(each(lambda m, x: jnp.where(m, jnp.abs(x), 0.0), mask, factors))
         limit = self._lifted(1.0 * chosen)
         whole = length(limit)
         unit = LIFT / whole  # Q may be so small that its square is nothing
@@ -616,9 +638,17 @@ def _states(
     form = dataclasses.replace(form, start=project_rows(modes, form.ratio, form.between, rows))
 
     def at(tick: Tick) -> tuple[Any, State]:
-        log_scale, state = form.state(problem, tick)
-        features, prototypes = form.sizes(problem, tick).squares
-        return rescaled(log_scale, log_scale + jnp.log(features + prototypes) / 2, state)
+        squares = form.sizes(problem, tick).squares
+        log_norm = tick.log_scale + jnp.log(squares[0] + squares[1]) / 2
+        kept, classes = rescaled(tick.log_scale, log_norm, form.by_class(problem, tick))
+        factor = jnp.exp(tick.log_scale - kept) * form._residual(tick)
+
+        def spread() -> Any:
+            return classes.features[problem.labels] + factor * (start.features - rows.means[problem.labels])
+
+        # A branch of its own: XLA would compute a class mean anew for each entry of its samples.
+        features = jax.lax.cond(reduced.residual > 0, spread, lambda: classes.features[problem.labels])
+        return kept, State(features, classes.prototypes, classes.biases)
 
     ticks = jax.tree.map(jnp.transpose, _stacked(form.moving(timing, times)))
     if len(times) > 1:
