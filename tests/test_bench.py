@@ -23,7 +23,7 @@ from theorems.contenders.stepping import jax_steps
 from theorems.contenders.training import jax_loop, numpy_loop, torch_loop
 from theorems.contenders.turning import jax_turning, torch_turning
 from theorems.machine import limits, peak_memory, threads, traffic_floor
-from theorems.stopwatch import BYTES, SECONDS, Amount, Contender, fastest, in_turns
+from theorems.stopwatch import BYTES, SECONDS, Amount, Contender, Turns, fastest, in_turns
 
 NAMES = ("loss", "log_norm", "distance", "accuracy")
 ROUNDED = 1e-11  # relative, after a few dozen steps
@@ -87,7 +87,7 @@ def test_contenders_take_turns_and_what_is_missing_is_said():
             Contender("b", lambda: calls.append("b")),
             Contender("c", None),
         ],
-        rounds=3,
+        Turns(3, 0.01),
     )
     order = [name for k, name in enumerate(calls) if k == 0 or calls[k - 1] != name]
     assert order == ["a", "b", "a", "b", "a", "b"] or order == ["a", "b", "a", "b", "a", "b", "a", "b"]
@@ -137,7 +137,7 @@ def test_the_memory_of_a_call_is_what_it_holds_at_once():
 
 def test_the_traffic_floor_reads_and_writes_and_the_machine_has_limits():
     traffic_floor(np.ones((3, 4)), 5)()
-    found = limits(1000, rounds=1, side=16)
+    found = limits(1000, Turns(1, 0.01), side=16)
     assert set(found) == {"copy GB/s", "product GF/s"}
     assert all(value > 0 for value in found.values())
     assert threads() >= 1
@@ -178,7 +178,7 @@ def test_rows_are_found_by_name_and_in_the_order_of_the_table():
 def test_what_is_asked_and_what_is_multiplied(monkeypatch):
     """Every contender pretends to take a second; what is measured in part counts as a whole."""
 
-    def second(contenders, rounds):
+    def second(contenders, turns):
         return {one.name: Amount.of([1.0], SECONDS).times(one.scale) for one in contenders}
 
     monkeypatch.setattr("theorems.benchmark.in_turns", second)

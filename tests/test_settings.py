@@ -6,6 +6,7 @@ from strategies import BALANCED, SCARCE, UNEQUAL, Shape, build
 
 import theorems
 from dynamics import prepare
+from dynamics.errors import InputError
 from dynamics.experiment import changed
 from theorems import settings
 from theorems.closed_form import find
@@ -95,6 +96,25 @@ def test_a_setting_without_a_target_has_no_distance():
     assert np.isnan(found["distance"][0]).all()
     assert np.isfinite(found["distance"][1]).all()
     assert np.isfinite(found["loss"]).all()
+
+
+@pytest.mark.parametrize("kind", ["unconstrained", "spherical", "anchored"])
+def test_settings_one_by_one_from_a_start_at_hand_are_each_its_own(kind):
+    """What only rows tell, such as the accuracy, is found alone: each setting with its own gamma and smoothing."""
+    experiment, names = build(kind, "descent", SCARCE), ("accuracy", "loss", "nc1")
+    changes = {"problem.gamma": [0.0, 0.3, 2.0], "problem.label_smoothing": [0.0, 0.2, 0.0]}
+    found = settings.curves(experiment, changes, names, start=prepare(experiment))
+    for k in range(3):
+        wanted = theorems.solve(changed(experiment, {key: values[k] for key, values in changes.items()}), names=names)
+        for name in names:
+            assert_same(found[name][k], wanted.metrics[name], name)
+    assert np.ptp(found["accuracy"], axis=0).any()  # else this could not fail
+
+
+def test_a_start_at_hand_does_not_move():
+    experiment = build("unconstrained", "descent", SCARCE)
+    with pytest.raises(InputError, match=r"start must be left out where the changes have keys of \[start\]"):
+        settings.curves(experiment, {"start.scale_h": [1.0, 2.0]}, ("loss",), start=prepare(experiment))
 
 
 def test_a_setting_that_oscillates_without_bound_has_no_distance():

@@ -44,7 +44,7 @@ def run_benchmarks(names: list[str], json_file: Path | None, plot: Path | None, 
     with atomic_files({"--json": json_file, "--plot": plot}) as files:
         self_test()
         size = effort.features * effort.classes * effort.per_class
-        machine = described() | limits(size, effort.rounds, effort.side)
+        machine = described() | limits(size, effort.turns, effort.side)
         found = _measure(console, rows, effort)
         if "--json" in files:
             files["--json"].write(json.dumps(_document(found, effort, machine), indent=2, allow_nan=False) + "\n")
@@ -77,7 +77,7 @@ def _measure(console: Console, rows: list[type[Benchmark]], effort: Effort) -> M
 def _document(found: Measured, effort: Effort, machine: dict[str, Any]) -> dict[str, Any]:
     """Return all that was measured as plain values."""
     rows = {row.kind: {"about": row.about, "lines": [line.to_dict() for line in lines]} for row, lines in found.items()}
-    return {"quick": effort.quick, "rounds": effort.rounds, "machine": machine, "rows": rows}
+    return {"quick": effort.quick, "rounds": effort.turns.rounds, "machine": machine, "rows": rows}
 
 
 def _picture(found: Measured, suffix: str) -> bytes:
@@ -97,7 +97,7 @@ def _print(console: Console, found: Measured, effort: Effort, machine: dict[str,
     console.print(_table(found, notes, asked=not effort.quick))
     for note, mark in notes.items():
         console.print(f"  {mark} {escape(note)}", soft_wrap=True)
-    spread = escape(f"medians [lowest..highest] of {effort.rounds} rounds in turns")
+    spread = escape(f"medians [lowest..highest] of {effort.turns.rounds} rounds in turns")
     size = "small sizes, which show that it runs and not how fast" if effort.quick else "float64"
     console.print(f"\n{spread}; compilation excluded; {size}", soft_wrap=True)
     console.print(

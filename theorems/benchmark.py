@@ -10,7 +10,7 @@ from dynamics.errors import unknown
 from dynamics.experiment import Experiment
 from dynamics.families import members
 from theorems.contenders.setting import Setting
-from theorems.stopwatch import EXPONENT, Amount, Contender, in_turns
+from theorems.stopwatch import EXPONENT, Amount, Contender, Turns, in_turns
 
 FAMILY = "theorems.benchmarks"
 GAMMAS = (0.0, 0.001, 0.005, 0.05, 1 / 99)  # of the paper's Figure 1
@@ -31,7 +31,7 @@ class Effort:
     per_class: int
     features: int
     steps: int
-    rounds: int
+    turns: Turns
     loop_steps: int
     settings: int
     times: int
@@ -55,11 +55,12 @@ class Effort:
 
 
 FULL = Effort(
-    quick=False, side=2048, classes=100, per_class=10, features=512, steps=50_000, rounds=7, loop_steps=100,
+    quick=False, side=2048, classes=100, per_class=10, features=512, steps=50_000, turns=Turns(7, 0.25), loop_steps=100,
     settings=1000, times=500,
 )  # fmt: skip
 QUICK = Effort(
-    quick=True, side=256, classes=4, per_class=3, features=16, steps=300, rounds=2, loop_steps=20, settings=20, times=30
+    quick=True, side=256, classes=4, per_class=3, features=16, steps=300, turns=Turns(2, 0.01), loop_steps=20,
+    settings=20, times=30,
 )  # fmt: skip
 
 
@@ -132,10 +133,10 @@ class Line:
         }
 
 
-def against(what: str, mine: Contender, others: Iterable[tuple[Contender, Asked | None]], rounds: int) -> list[Line]:
+def against(what: str, mine: Contender, others: Iterable[tuple[Contender, Asked | None]], turns: Turns) -> list[Line]:
     """Measure all in turns, and return a line for each of the others, with what is asked of it."""
     others = list(others)
-    found = in_turns([mine, *(one for one, _ in others)], rounds)
+    found = in_turns([mine, *(one for one, _ in others)], turns)
     ours = found[mine.name]
     assert ours is not None, "what is ours is installed"
     return [Line(what, ours, one.name, found[one.name], asked) for one, asked in others]

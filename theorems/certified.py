@@ -8,7 +8,6 @@ again, on the two halves. At a single time r is nothing but rounding.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -54,8 +53,8 @@ def accuracy(terms: Terms, referee: Callable[[np.ndarray], np.ndarray]) -> tuple
     Returns:
         The accuracy (T,), and how many margins were evaluated at a time or bounded on an interval.
     """
-    margins, scales = _margins(terms)
-    functions = _functions(terms.logs, scales)
+    margins = _margins(terms)
+    functions = _functions(terms.logs, margins.scales)
     tally = Tally(*np.zeros((2, terms.logs.shape[1] + 1), dtype=np.int64))
     begin, end = _calm(functions)
     many = max(1, 4 * BLOCK // terms.own.shape[2] ** 2)
@@ -71,37 +70,65 @@ def accuracy(terms: Terms, referee: Callable[[np.ndarray], np.ndarray]) -> tuple
 
 
 class Margins(NamedTuple):
-    """The own logit less each other one, each term divided by its largest number; ``sizes`` are absolute values.
+    """The own logit less each other one, the terms of one margin beside each other.
 
-    ``shared`` (K, C, C) and ``own`` (K2, n, C) are as in `Terms`. ``same`` (n, C) says which margins have no term,
-    ``lost`` (n,) which samples have such a margin over a lower class.
+    ``shared`` (C, C, K) and ``own`` (n, C, K2) are as in `Terms`; ``scales`` (K + K2,) are the largest |number| of each
+    term. ``same`` (n, C) says which margins have no term, ``lost`` (n,) which samples have such a margin over a
+    lower class.
     """
 
     shared: np.ndarray
     own: np.ndarray
-    shared_sizes: np.ndarray
-    own_sizes: np.ndarray
+    scales: np.ndarray
     labels: np.ndarray
     same: np.ndarray
     lost: np.ndarray
 
+    def weights(self, functions: "Functions", begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return middles and radii (I, 2, K + K2) of what the numbers are times, from begin to end (I,)."""
+        bounds = np.stack(functions.bounds(begin, end)).T / np.where(self.scales > 0, self.scales, 1.0)[:, None]
+        return np.ascontiguousarray(bounds.transpose(0, 2, 1))
 
-def _margins(terms: Terms) -> tuple[Margins, np.ndarray]:
-    """Return the margins, and what their terms were divided by (K + K2,)."""
+    def numbers(self, samples: np.ndarray, rivals: np.ndarray) -> np.ndarray:
+        """Return the terms of some margins (P, K + K2), given by their samples and classes (P,)."""
+        classes = self.same.shape[1]
+        shared, own = (part.reshape(-1, part.shape[2]) for part in (self.shared, self.own))
+        rows = self.labels[samples] * classes + rivals, samples * classes + rivals
+        return np.concatenate([part.take(row, axis=0) for part, row in zip((shared, own), rows, strict=True)], axis=1)
+
+    def block(self, rows: slice) -> np.ndarray:
+        """Return the terms of all margins of some samples, (S C, K + K2)."""
+        labels, (classes, terms) = self.labels[rows], self.shared.shape[1:]
+        both = np.empty((len(labels), classes, len(self.scales)))
+        both[..., :terms], both[..., terms:] = self.shared[labels], self.own[rows]
+        return both.reshape(-1, len(self.scales))
+
+
+def _margins(terms: Terms) -> Margins:
     labels = terms.labels
-    shared = np.einsum("kyy->ky", terms.shared)[:, :, None] - terms.shared
-    own = terms.own[:, np.arange(len(labels)), labels][:, :, None] - terms.own
-    same = ~(shared.any(axis=0)[labels] | own.any(axis=0))
+    shared, own = _led(terms.shared, np.arange(terms.shared.shape[2])), _led(terms.own, labels)
+    same = ~(_any(shared)[labels] | _any(own))
     lost = (same & (np.arange(same.shape[1]) < labels[:, None])).any(axis=1)
-    sizes, scales = [], []
-    for part in (shared, own):
-        size = np.abs(part)
-        scale = size.max(axis=(1, 2), initial=0.0, keepdims=True)
-        for array in (part, size):
-            array /= np.where(scale > 0, scale, 1.0)
-        sizes.append(size)
-        scales.append(scale.ravel())
-    return Margins(shared, own, *sizes, labels, same, lost), np.concatenate(scales)
+    sizes = [
+        max(row.max(initial=0.0), -row.min(initial=0.0)) for part in (shared, own) for row in np.moveaxis(part, 2, 0)
+    ]
+    return Margins(shared, own, np.array(sizes), labels, same, lost)
+
+
+def _led(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the own logits of all rows, given by ``labels`` (m,), less the others, from (K, m, C) to (m, C, K)."""
+    own, led = logits[:, np.arange(len(labels)), labels], np.empty((*logits.shape[1:], len(logits)))
+    for k, row in enumerate(logits):
+        np.subtract(own[k, :, None], row, out=led[:, :, k])
+    return led
+
+
+def _any(led: np.ndarray) -> np.ndarray:
+    """Return which margins have a term that is not zero, (m, C)."""
+    found = np.zeros(led.shape[:2], dtype=bool)
+    for k in range(led.shape[2]):
+        found |= led[:, :, k] != 0
+    return found
 
 
 class Functions(NamedTuple):
@@ -193,19 +220,17 @@ class Open(NamedTuple):
 
 def _sweep(margins: Margins, functions: Functions, begin: np.ndarray, end: np.ndarray, tally: Tally) -> Open:
     """Bound the margins of all samples and classes on some intervals, and return those still open."""
-    (samples, classes), terms = margins.same.shape, len(margins.shared)
-    middle, radius = (bound.T for bound in functions.bounds(begin, end))
-    shared = np.einsum("ik,kyc->iyc", middle[:, :terms], margins.shared)
-    shared_radius = np.einsum("ik,kyc->iyc", radius[:, :terms], margins.shared_sizes) + FAINT
+    samples, classes = margins.same.shape
+    middle, radius = margins.weights(functions, begin, end).swapaxes(0, 1)
     tally.evaluated += len(begin) * samples * (classes - 1)
     found = []
     step = max(1, BLOCK // (len(begin) * classes))
     for first in range(0, samples, step):
         rows = slice(first, first + step)
-        m = np.einsum("ik,ksc->isc", middle[:, terms:], margins.own[:, rows])
-        m += shared.take(margins.labels[rows], axis=1)
-        r = np.einsum("ik,ksc->isc", radius[:, terms:], margins.own_sizes[:, rows])
-        r += shared_radius.take(margins.labels[rows], axis=1)
+        numbers = margins.block(rows)
+        m = (middle @ numbers.T).reshape(len(begin), -1, classes)
+        r = (radius @ np.abs(numbers, out=numbers).T).reshape(m.shape)
+        r += FAINT
         beaten = m > r
         m += r
         wrong = (m < 0).any(axis=2) | margins.lost[rows]
@@ -243,16 +268,10 @@ def _halves(left: Open) -> Open:
 
 def _refine(margins: Margins, functions: Functions, left: Open, tally: Tally) -> Open:
     """Bound open margins one by one, and return those still open."""
-    classes = margins.same.shape[1]
-    numbers = chain(
-        zip(margins.shared, repeat(margins.labels[left.sample] * classes + left.rival), strict=False),
-        zip(margins.own, repeat(left.sample * classes + left.rival), strict=False),
-    )
-    m, r = np.zeros(len(left.sample)), np.full(len(left.sample), FAINT)
-    for (row, index), middle, radius in zip(numbers, *functions.bounds(left.begin, left.end), strict=True):
-        number = row.take(index)
-        m += number * middle.take(left.interval)
-        r += np.abs(number, out=number) * radius.take(left.interval)
+    weights = margins.weights(functions, left.begin, left.end).take(left.interval, axis=0)
+    numbers = margins.numbers(left.sample, left.rival)
+    m = np.einsum("pk,pk->p", numbers, weights[:, 0])
+    r = np.einsum("pk,pk->p", np.abs(numbers, out=numbers), weights[:, 1]) + FAINT
     tally.evaluated += len(m)
     new = np.diff(left.interval * len(margins.labels) + left.sample, prepend=-1) != 0
     first = np.flatnonzero(new)

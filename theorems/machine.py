@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from theorems.stopwatch import BYTES, Amount, Contender, fastest, in_turns
+from theorems.stopwatch import BYTES, Amount, Contender, Turns, fastest, in_turns
 
 PACKAGES = ("dynamics-sim", "jax", "jaxlib", "numpy", "scipy", "diffrax", "torch")
 PIECE = 8192  # numbers whose product BLAS takes on one thread
@@ -38,7 +38,7 @@ def described() -> dict[str, Any]:
     }
 
 
-def limits(size: int, rounds: int, side: int) -> dict[str, float]:
+def limits(size: int, turns: Turns, side: int) -> dict[str, float]:
     """Return the speed of copying ``size`` numbers (bytes read and written, GB/s), and of multiplying matrices (GF/s).
 
     All in float64; ``side`` is the number of rows and columns of the matrices.
@@ -51,7 +51,7 @@ def limits(size: int, rounds: int, side: int) -> dict[str, float]:
             Contender("copy", lambda: np.copyto(target, source)),
             Contender("product", lambda: np.matmul(matrix, matrix, out=product)),
         ],
-        rounds,
+        turns,
     )
     seconds = {name: amount.median for name, amount in found.items() if amount}
     return {

@@ -42,7 +42,8 @@ def terms(motions: Motions, labels: np.ndarray) -> Terms | None:
     rest, classes = motions.residuals, len(motions.prototypes[0].rows)
     w, h = (_rows(part, (classes, rest.rows.shape[1])) for part in (prototypes, means))
     shared = _products(h, w).reshape(-1, classes, classes)
-    own = (rest.sign[0] * (rest.rows @ _flat(w).T)).reshape(len(labels), -1, classes).swapaxes(0, 1)
+    beside = _flat(rest.sign[0] * w.swapaxes(0, 1))  # all terms of one logit beside each other, as they are read
+    own = (rest.rows @ beside.T).reshape(len(labels), classes, -1).transpose(2, 0, 1)
     alone = [b.sign[0] * np.broadcast_to(b.rows, (1, classes, classes)) for b in biases]
     within = prototypes if np.any(rest.rows) else []
     both = [(one.log, other.log) for one in prototypes for other in means]

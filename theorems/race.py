@@ -21,4 +21,4 @@ def against_loops(effort: Effort, names: tuple[str, ...], torch: Asked, floor: A
         touch = traffic_floor(setting.start.features, sets * (effort.steps + 1) * len(names))
         others.append((Contender("traffic floor", touch), floor))
     mine = Contender("ours", lambda: ours.curves(setting.experiment, grid, names, start))
-    return against(f"{sets} x {effort.steps} steps", mine, others, effort.rounds)
+    return against(f"{sets} x {effort.steps} steps", mine, others, effort.turns)

@@ -5,7 +5,7 @@ numbers that meet it afterwards. So a setting costs O(T), and the start is read 
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from theorems.closed_form import ClosedForm, find, scenario_numbers
 from theorems.reduced import Stepped, simulate_reduced
 from theorems.snapshot import Frame
 from theorems.solution import form_columns, solve
+from theorems.workers import side_by_side
 
 WIDE = {"xla_cpu_prefer_vector_width": 512}
 SCALES = ("scale_h", "scale_w")  # of the start; a start drawn at 1 is multiplied by them
@@ -61,7 +62,7 @@ def curves(
     rest = [name for name in names if name not in found]
     if not rest:
         return found
-    each = (changed(experiment, {key: values[k] for key, values in changes.items()}) for k in range(count))
+    each = [changed(experiment, {key: values[k] for key, values in changes.items()}) for k in range(count)]
     if simulated:
         run = partial(simulate_reduced, names=rest) if reduced else simulate
         rows = [run(setting).metrics for setting in each]
@@ -73,20 +74,23 @@ def curves(
 
 
 def _alone(
-    form: type[ClosedForm], start: tuple[Problem, State], each: Iterable[Experiment], names: tuple[str, ...]
+    form: type[ClosedForm], start: tuple[Problem, State], each: list[Experiment], names: tuple[str, ...]
 ) -> list[dict[str, np.ndarray]]:
-    """Return metrics of one setting after the other, all from one start."""
-    with exact():
-        problem, state = jax.device_get(start)
-        build, found = form.builder(problem, state), []
-        for setting in each:
-            table = setting.problem
-            gamma, smoothing = table.gamma_value(problem.classes), table.label_smoothing
-            own = dataclasses.replace(problem, gamma=np.float64(gamma), smoothing=np.float64(smoothing))
+    """Return metrics of each setting, all from one start."""
+
+    def one(setting: Experiment) -> dict[str, np.ndarray]:
+        gamma, smoothing = setting.problem.gamma_value(problem.classes), setting.problem.label_smoothing
+        own = dataclasses.replace(problem, gamma=np.float64(gamma), smoothing=np.float64(smoothing))
+        with exact():
             solution = build(setting, own)
             ticks = solution.ticks(setting, own, setting.times())
-            found.append(form_columns(names, setting, solution, own, ticks))
-        return found
+            return form_columns(names, setting, solution, own, ticks)
+
+    with side_by_side(len(each)) as run:
+        with exact():
+            problem, state = jax.device_get(start)
+            build = form.builder(problem, state)
+        return list(run(one, each))
 
 
 def clocks(experiment: Experiment, changes: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 Result = TypeVar("Result")
 SECONDS, BYTES, COUNT, EXPONENT = "s", "B", "", "exponent"  # units
@@ -61,23 +61,30 @@ class Contender:
     note: str = ""
 
 
-def in_turns(contenders: Iterable[Contender], rounds: int) -> dict[str, Amount | None]:
+class Turns(NamedTuple):
+    """How often everyone is measured, and for how long in a turn."""
+
+    rounds: int
+    seconds: float
+
+
+def in_turns(contenders: Iterable[Contender], turns: Turns) -> dict[str, Amount | None]:
     """Return the time of each contender, in seconds; None for one that is not installed.
 
-    Each is called once before anything is measured, which compiles it. Then all of them take turns, ``rounds`` times,
+    Each is called once before anything is measured, which compiles it. Then all of them take turns, round after round,
     each round begun by another one: what disturbs the machine for a while disturbs all of them. A turn begins with a
-    pause, in which the threads of the one before fall asleep. What is short is then repeated until caches and processor
-    are as they are in a long run, and after that its sample is the median of the turn.
+    pause of so many seconds, in which the threads of the one before fall asleep. What takes less is then repeated for
+    as long, until caches and processor are as they are in a long run, and once more for its sample, a median.
     """
     everyone = list(contenders)
     present = [(one.name, one.call) for one in everyone if one.call is not None]
     for _, call in present:
         call()
     samples: dict[str, list[float]] = {name: [] for name, _ in present}
-    for k in range(rounds):
+    for k in range(turns.rounds):
         first = k % len(present)
         for name, call in present[first:] + present[:first]:
-            samples[name].append(_turn(call))
+            samples[name].append(_turn(call, turns.seconds))
     return {
         one.name: Amount.of(samples[one.name], SECONDS, one.note).times(one.scale) if one.name in samples else None
         for one in everyone
@@ -89,20 +96,20 @@ def fastest(calls: Iterable[Callable[[], Result]]) -> Callable[[], Result]:
     return min(calls, key=lambda call: min(_seconds(call) for _ in range(TRIES)))
 
 
-def _turn(call: Callable[[], Any]) -> float:
+def _turn(call: Callable[[], Any], seconds: float) -> float:
     """Return the median time of one contender's turn."""
-    time.sleep(QUIET)
+    time.sleep(seconds)
     once = _seconds(call)
-    if once > SPAN:  # too long for its beginning to matter
+    if once > seconds:
         return once
-    _repeated(call)
-    return statistics.median(_repeated(call))
+    _repeated(call, seconds)
+    return statistics.median(_repeated(call, seconds))
 
 
-def _repeated(call: Callable[[], Any]) -> list[float]:
-    """Return the times of calls for SPAN seconds, one at least."""
+def _repeated(call: Callable[[], Any], seconds: float) -> list[float]:
+    """Return the times of as many calls, one at least."""
     began, found = time.perf_counter(), [_seconds(call)]
-    while time.perf_counter() - began < SPAN:
+    while time.perf_counter() - began < seconds:
         found.append(_seconds(call))
     return found
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from theorems.benchmark import GAMMA, Benchmark, Effort, Line
 from theorems.contenders import ours
-from theorems.stopwatch import EXPONENT, Amount, Contender, in_turns
+from theorems.stopwatch import EXPONENT, Amount, Contender, Turns, in_turns
 from theorems.style import GREY, LINES, MARKERS
 
 CURVES = ("loss", "log_norm", "distance")
-ROUNDS = 3  # fewer than elsewhere: there are many sizes
+TURNS = Turns(3, 0.03)  # fewer than elsewhere: there are many sizes
 # What is varied: its name, the sizes, and those of --quick.
 SIZES: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     "features": ("features p", (128, 512, 2048), (8, 16)),
@@ -80,7 +80,7 @@ def exponent(points: tuple[tuple[float, float], ...]) -> Amount:
     logs = np.log(np.asarray(points))
     slopes = np.diff(logs[:, 1]) / np.diff(logs[:, 0])
     fitted = float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])
-    note = f"fitted over {len(points)} sizes, {ROUNDS} rounds each; in brackets from one size to the next"
+    note = f"fitted over {len(points)} sizes, {TURNS.rounds} rounds each; in brackets from one size to the next"
     return replace(Amount.of(slopes.tolist(), EXPONENT, note), median=fitted)
 
 
@@ -97,7 +97,7 @@ def _seconds(effort: Effort) -> dict[str, float]:
         Contender("accuracy", curves(*CURVES, "accuracy")),
         Contender("state", lambda: ours.state(flow, float(effort.steps))),
     ]
-    return {name: one.median for name, one in in_turns(contenders, ROUNDS).items() if one is not None}
+    return {name: one.median for name, one in in_turns(contenders, TURNS).items() if one is not None}
 
 
 def _panel(axes: Any, title: str, lines: list[Line]) -> None:

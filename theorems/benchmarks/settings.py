@@ -29,7 +29,7 @@ class Settings(Benchmark):
             f"{effort.settings} x {effort.times} times",
             Contender("ours", lambda: ours.curves(setting.experiment, many, NAMES, start)),
             [(Contender("one setting", lambda: ours.curves(setting.experiment, one, NAMES, start)), at_most(25))],
-            effort.rounds,
+            effort.turns,
         )
 
 

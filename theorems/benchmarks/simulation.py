@@ -26,7 +26,7 @@ class Simulation(Benchmark):
             "one step",
             Contender("ours", lambda: ours.simulated(setting, steps), 1 / steps, note),
             [(Contender("jax loop", jax_steps(setting, steps), 1 / steps, note), None)],
-            effort.rounds,
+            effort.turns,
         )
 
 

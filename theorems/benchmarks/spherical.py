@@ -30,7 +30,7 @@ class Spherical(Benchmark):
                 (Contender("torch loop", torch_turning(setting, few), 1 / few, note), at_least(1_000)),
                 (Contender("jax loop", jax_turning(setting, few), 1 / few, note), at_least(150)),
             ],
-            effort.rounds,
+            effort.turns,
         )
 
 

@@ -24,7 +24,7 @@ class StartUp(Benchmark):
             "--help",
             Contender("ours", lambda: _python(HELP)),
             [(Contender("import jax", lambda: _python("import jax")), at_most(0.25))],
-            effort.rounds,
+            effort.turns,
         )
 
 

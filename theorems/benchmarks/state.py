@@ -34,7 +34,7 @@ class StateAtOnce(Benchmark):
                 (Contender("DOP853", dop853(setting, time)), at_least(500)),
                 (Contender("diffrax Dopri8", dopri8(setting, time)), None),
             ],
-            effort.rounds,
+            effort.turns,
         )
 
 
