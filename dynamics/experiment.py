@@ -59,6 +59,11 @@ class ProblemTable(Table):
             raise unknown("problem.loss", value, loss_kinds())
         return value
 
+    @property
+    def linear(self) -> bool:
+        """Whether the loss is linear in the logits: only then are there exact solutions in general."""
+        return loss_kinds()[self.loss].linear
+
     def sizes(self) -> list[int]:
         """Return the class sizes. Raises InputError if their number is not ``classes``."""
         if isinstance(self.per_class, int):
@@ -126,6 +131,9 @@ class Experiment(BaseModel):
         self._check()
 
     def _check(self) -> None:
+        if self.scenario.uses_kernel and not self.problem.linear:
+            cure = "A fixed kernel is that of the unhinged loss here. Choose another scenario.kind."
+            raise must("problem.loss", "be 'unhinged' with scenario.kind = 'kernel'", self.problem.loss, cure)
         if self.start.data and self.start.file:
             raise must("start.data", "not be given together with start.file", self.start.data, "Remove one of them.")
         if self.start.file:

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from dynamics.loss import drive
 from dynamics.method import Method
 from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR, PRESENT, TIE, Limit, Spectrum
@@ -20,11 +21,11 @@ from dynamics.state import State, norm
 
 def velocity(numbers: Numbers, problem: Problem, state: State) -> State:
     """Return dZ/dzeta of the pair and its biases."""
-    drive = problem.push(state.prototypes) - numbers["lambda_h"] * state.features
+    driven = drive(problem, state)
     return State(
-        features=numbers["ratio"] * drive,
-        prototypes=problem.pull(state.features) - numbers["lambda_w"] * state.prototypes,
-        biases=problem.bias_drive() - numbers["lambda_b"] * state.biases,
+        features=numbers["ratio"] * (driven.features - numbers["lambda_h"] * state.features),
+        prototypes=driven.prototypes - numbers["lambda_w"] * state.prototypes,
+        biases=driven.biases - numbers["lambda_b"] * state.biases,
     )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from dynamics.capacity import refuse_bytes, refuse_too_large
 from dynamics.errors import must
 from dynamics.experiment import Experiment, ProblemTable
+from dynamics.loss import loss_kinds
 from dynamics.problem import Problem, make_problem
 from dynamics.start import Start, digits, from_file, simplex_etf, stored_bytes
 from dynamics.state import State
@@ -58,6 +59,7 @@ def _prepare(experiment: Experiment) -> tuple[Start, Problem, State]:
         label_smoothing=table.label_smoothing,
         sample_weights=table.sample_weights,
         kernel_factor=_by_sample(start),
+        loss=None if table.linear else loss_kinds()[table.loss],
     )
     state = State(start.features.T[problem.order], np.ascontiguousarray(start.prototypes.T), start.biases)
     scenario.check(problem, state)

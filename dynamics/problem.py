@@ -27,7 +27,8 @@ class Problem(eqx.Module):
 
     ``labels`` (n,) ascending; ``sizes`` (C,) samples of each class; ``weights`` (C,) the sample weight omega of a
     class, mean 1 over the samples; ``gamma``, ``smoothing`` scalars; ``order`` (n,) the input column that each
-    sorted row came from; ``kernel_factor`` (n, p, r) or None: the NTK is K = A A'/r with A its (np, r) view.
+    sorted row came from; ``kernel_factor`` (n, p, r) or None: the NTK is K = A A'/r with A its (np, r) view. ``loss``
+    is the kind of loss (`dynamics.loss`), or None for the unhinged one, of which M says all.
     """
 
     labels: Array
@@ -37,6 +38,7 @@ class Problem(eqx.Module):
     smoothing: Array
     order: Array
     kernel_factor: Array = None
+    loss: Any = eqx.field(static=True, default=None)
 
     @property
     def classes(self) -> int:
@@ -126,6 +128,7 @@ def make_problem(
     label_smoothing: float = 0.0,
     sample_weights: str = "none",
     kernel_factor: np.ndarray | None = None,
+    loss: Any = None,
 ) -> Problem:
     """Build a problem from integer labels (n,) in any order; every class of 0 .. classes - 1 must occur.
 
@@ -142,4 +145,5 @@ def make_problem(
         smoothing=np.float64(label_smoothing),
         order=order,
         kernel_factor=None if kernel_factor is None else kernel_factor[order],
+        loss=loss,
     )

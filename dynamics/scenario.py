@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.families import members
+from dynamics.loss import logits
 from dynamics.method import Method
 from dynamics.problem import Problem
 from dynamics.schedule import Numbers
@@ -93,8 +94,8 @@ class Scenario(Table):
     @classmethod
     def stiffness(cls, numbers: Numbers, problem: Problem, state: State) -> float:
         """Return the fastest rate per zeta that an explicit integrator has to follow from this state on."""
-        del problem, state
-        return max(abs(float(numbers["spectrum"].lowest)), abs(float(numbers["spectrum"].highest)))
+        linear = max(abs(float(numbers["spectrum"].lowest)), abs(float(numbers["spectrum"].highest)))
+        return linear + steepness(problem, numbers["ratio"], state)
 
     @staticmethod
     def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
@@ -125,9 +126,8 @@ class Scenario(Table):
 
     @staticmethod
     def no_error(problem: Problem) -> Any:
-        """Return the error of the start: none."""
-        del problem
-        return jnp.zeros(())
+        """Return the error of the start: none, or infinite where nothing bounds what becomes of it."""
+        return jnp.full((), unbounded(problem))
 
     @staticmethod
     def spread(numbers: Numbers, problem: Problem, state: State, error: Any, eta: Any) -> Any:
@@ -155,6 +155,25 @@ class Scenario(Table):
         features = jnp.sqrt(numbers["ratio"]) * error
         each = jnp.broadcast_to(features, state.features.shape[:1])
         return Doubt(each, features, error, relative, 2 * relative)
+
+
+def steepness(problem: Problem, ratio: Any, state: State) -> float:
+    r"""Return about the fastest rate per zeta at which a loss that is not linear turns back what moves.
+
+    Its second derivative in (H, W) has norm at most $\tfrac{\kappa\max\omega}n(|H|_2^2 + s|W|_2^2 + n) + \sqrt s|G|$,
+    kappa the curvature of the loss in the logits; taken at the start.
+    """
+    if problem.loss is None:
+        return 0.0
+    share = problem.loss.curvature * float(np.max(problem.weights)) / problem.samples
+    h, w = (np.linalg.norm(np.asarray(part), 2) for part in (state.features, state.prototypes))
+    residuals = float(norm(problem.loss.residuals(problem, logits(state))))
+    return share * (h**2 + ratio * w**2 + problem.samples) + np.sqrt(ratio) * residuals
+
+
+def unbounded(problem: Problem) -> float:
+    """Return 0, or infinity for a loss that is not linear: no growth of a rounding error is known in advance."""
+    return 0.0 if problem.loss is None else np.inf
 
 
 @partial(jax.jit, static_argnums=0)

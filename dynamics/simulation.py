@@ -14,7 +14,7 @@ from dynamics.method import Point
 from dynamics.precision import ROUNDING, exact, find_device
 from dynamics.preparation import prepare
 from dynamics.problem import Problem
-from dynamics.scenario import Scenario
+from dynamics.scenario import Limit, Scenario, Spectrum
 from dynamics.schedule import Numbers
 from dynamics.state import State, storable
 from dynamics.trajectory import Trajectory
@@ -93,10 +93,12 @@ def begin(
     scenario, method = experiment.scenario, experiment.method
     numbers = {**scenario.numbers(), "ratio": np.float64(method.ratio), "zeta": np.float64(zeta)}
     numbers["operator"] = np.float64(problem.operator_norm())
-    numbers["spectrum"] = jax.tree.map(np.float64, scenario.spectrum(numbers, problem))
+    linear = problem.loss is None
+    numbers["spectrum"] = jax.tree.map(np.float64, scenario.spectrum(numbers, problem) if linear else Spectrum())
+    unknown = Limit(None, "" if linear else f"no limit is known of {problem.loss.kind}")
     found = {
-        "distance": scenario.limit(numbers, problem, state, method),
-        "distance_zbar": scenario.zbar(numbers, problem, state),
+        "distance": scenario.limit(numbers, problem, state, method) if linear else unknown,
+        "distance_zbar": scenario.zbar(numbers, problem, state) if linear else unknown,
     }
     limits = {name: limit.state for name, limit in found.items()}
     return numbers, limits, {name: limit.why for name, limit in found.items() if limit.state is None}

@@ -161,6 +161,8 @@ def find(experiment: Experiment) -> type[ClosedForm]:
     Raises:
         LookupError: none does.
     """
+    if not experiment.problem.linear:
+        raise LookupError(f"no exact solution is known of {experiment.problem.loss}")
     for form in closed_forms().values():
         if form.covers(experiment):
             return form

@@ -175,6 +175,8 @@ def _final_state(simulation: Trajectory, closed_form: Trajectory) -> dict[str, n
     """Return the arrays of final_state.npz, in the paper's layout: H (p, n), W (p, C), b (C,)."""
     arrays: dict[str, np.ndarray] = {}
     for suffix, (log_scale, state) in (("", simulation.last), ("_exact", closed_form.last)):
+        if np.isnan(state.features).all():  # no exact solution is known
+            continue
         arrays |= {"H" + suffix: state.features.T, "W" + suffix: state.prototypes.T, "b" + suffix: state.biases}
         arrays["log_scale" + suffix] = np.asarray(log_scale)
     return arrays

@@ -32,6 +32,7 @@ def make_plan(
         experiment = changed(experiment, {"start.file": str((experiment.folder / experiment.start.file).resolve())})
     mapped = [axis for axis in axes if axis.mapped]
     variants = [changed(experiment, one) for one in _choices({a.key: a.values for a in axes if not a.mapped})]
+    _try_losses(variants, simulated=simulated)
     _try_values(variants[0], mapped)
     largest = max(_try_corners(variant, mapped) for variant in variants)
     points = _points(variants)
@@ -63,6 +64,14 @@ def _choices(values: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:
     """Return every choice of one value per key, as changes of an experiment."""
     for chosen in itertools.product(*values.values()):
         yield dict(zip(values, chosen, strict=True))
+
+
+def _try_losses(variants: list[Experiment], *, simulated: bool) -> None:
+    """Refuse to solve what has no exact solution."""
+    for variant in variants:
+        if not (simulated or variant.problem.linear):
+            cure = "No exact solution is known of it: add --simulate (simulated=True)."
+            raise must("the loss of a sweep that is solved exactly", "be 'unhinged'", variant.problem.loss, cure)
 
 
 def _try_values(variant: Experiment, mapped: list[Axis]) -> None:

@@ -53,7 +53,8 @@ def _title(report: Report) -> str:
     sizes = table.sizes() if not isinstance(table.per_class, int) else [table.per_class]
     per_class = f"N = {sizes[0]}" if len(set(sizes)) == 1 else f"class sizes {max(sizes)} to {min(sizes)}"
     gamma = table.gamma if isinstance(table.gamma, str) else f"{table.gamma:g}"
-    setting = f"C = {table.classes}, {per_class}, p = {table.features}, $\\gamma$ = {gamma}, $\\eta$ = {method.eta:g}"
+    loss = f"$\\gamma$ = {gamma}" if table.linear else table.loss
+    setting = f"C = {table.classes}, {per_class}, p = {table.features}, {loss}, $\\eta$ = {method.eta:g}"
     schedule = "" if method.schedule.kind == "constant" else f", {method.schedule.kind} schedule"
     name = f"{experiment.name}: {experiment.scenario.kind} features, gradient {method.kind}"
     return f"{name}\n{setting}, s = {method.ratio:g}{schedule}: {report.verdict}"

@@ -130,7 +130,8 @@ class Stepped(Modal):
     @classmethod
     def covers(cls, experiment: Experiment) -> bool:
         """See `ClosedForm.covers`."""
-        return super().covers(experiment) and experiment.method.kind == "descent"
+        covered = super().covers(experiment) and experiment.problem.linear
+        return covered and experiment.method.kind == "descent"
 
     @classmethod
     def _built(

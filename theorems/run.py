@@ -14,9 +14,10 @@ from dynamics.experiment import Experiment, load
 from dynamics.precision import find_device, self_test
 from dynamics.preparation import resolve
 from dynamics.simulation import simulate
+from dynamics.trajectory import Trajectory
 from theorems.comparison import Agreement, Report, compare
 from theorems.output import atomic_folder, write_run
-from theorems.solution import solve
+from theorems.solution import solve, unsolved
 
 COLOURS = {
     Agreement.AGREES: "green",
@@ -50,11 +51,19 @@ def run_experiment(
                 device=device,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-        report = compare(simulated, solve(experiment))
+        report = compare(simulated, _solved(simulated))
         write_run(folder.path, experiment, report)
     show(console, report)
     console.print(f"files     {escape(str(_short(folder.published)))}", soft_wrap=True)
     return report.verdict in (Agreement.AGREES, Agreement.NOT_COMPARED)
+
+
+def _solved(simulated: Trajectory) -> Trajectory:
+    """Return the exact solution of what was simulated, or one without values where none is known."""
+    try:
+        return solve(simulated.experiment)
+    except LookupError as reason:
+        return unsolved(simulated, str(reason))
 
 
 def describe(experiment: Experiment) -> str:
@@ -62,9 +71,10 @@ def describe(experiment: Experiment) -> str:
     table, method = experiment.problem, experiment.method
     sizes = table.per_class if isinstance(table.per_class, int) else f"{max(table.per_class)}..{min(table.per_class)}"
     span = f"{method.horizon:g} {'steps' if method.clock == 'step' else 'units of time'}"
+    loss = f"gamma = {table.gamma}" if table.linear else f"loss = {table.loss}"
     return (
         f"[bold]{escape(experiment.name)}[/]: {experiment.scenario.kind}, gradient {method.kind}, {span}, "
-        f"C = {table.classes}, N = {sizes}, p = {table.features}, gamma = {table.gamma}, eta = {method.eta:g}, "
+        f"C = {table.classes}, N = {sizes}, p = {table.features}, {loss}, eta = {method.eta:g}, "
         f"s = {method.ratio:g}, {method.schedule.kind} schedule"
     )
 

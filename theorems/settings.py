@@ -55,15 +55,13 @@ def curves(
     if start is not None and moved:
         raise must("start", "be left out where the changes have keys of [start]", ", ".join(moved))
     reduced = simulated and Stepped.covers(experiment)
-    form = Stepped if reduced else find(experiment)
-    found = {}
-    if reduced or not simulated:
-        found = _together(form, experiment, changes, tuple(names), sharding, start)
+    form = Stepped if reduced else None if simulated else find(experiment)
+    found = _together(form, experiment, changes, tuple(names), sharding, start) if form else {}
     rest = [name for name in names if name not in found]
     if not rest:
         return found
     each = [changed(experiment, {key: values[k] for key, values in changes.items()}) for k in range(count)]
-    if simulated:
+    if form is None or reduced:
         run = partial(simulate_reduced, names=rest) if reduced else simulate
         rows = [run(setting).metrics for setting in each]
     elif moved:

@@ -17,7 +17,7 @@ from dynamics.preparation import prepare
 from dynamics.problem import Problem
 from dynamics.simulation import unsorted
 from dynamics.state import State, norm, rescaled
-from dynamics.trajectory import Trajectory
+from dynamics.trajectory import Decay, Trajectory
 from theorems.certified import accuracy
 from theorems.closed_form import ClosedForm, find
 from theorems.margins import terms
@@ -75,6 +75,24 @@ def solve(
         why=form.why | undecided,
         notes=form.notes(),
         decay=decay,
+    )
+
+
+def unsolved(simulation: Trajectory, why: str) -> Trajectory:
+    """Return what stands for the exact solution of an experiment that has none: no value, and ``why``."""
+    log_scale, state = simulation.last
+    blank = np.full(len(simulation.times), np.nan)
+    return Trajectory(
+        source="closed_form",
+        times=simulation.times,
+        zeta=simulation.zeta,
+        metrics=dict.fromkeys(METRICS, blank),
+        classes={name: np.full_like(values, np.nan) for name, values in simulation.classes.items()},
+        last=(log_scale, jax.tree.map(lambda part: np.full_like(part, np.nan), state)),
+        experiment=simulation.experiment,
+        seconds=0.0,
+        why=dict.fromkeys(METRICS, why) | simulation.why,
+        decay=Decay(None, None, why),
     )
 
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
+from dynamics.loss import drive
 from dynamics.method import Method
 from dynamics.pair import as_state
 from dynamics.problem import Problem
@@ -28,8 +29,8 @@ class Anchored(Scenario):
     @staticmethod
     def velocity(numbers: Numbers, problem: Problem, state: State) -> State:
         """See `Scenario.velocity`."""
-        drive = problem.push(state.prototypes) - numbers["lambda_h"] * state.features
-        return State(numbers["ratio"] * drive, jnp.zeros_like(state.prototypes), jnp.zeros_like(state.biases))
+        moved = drive(problem, state).features - numbers["lambda_h"] * state.features
+        return State(numbers["ratio"] * moved, jnp.zeros_like(state.prototypes), jnp.zeros_like(state.biases))
 
     @staticmethod
     def spectrum(numbers: Numbers, problem: Problem) -> Spectrum:

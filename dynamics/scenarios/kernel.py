@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
+from dynamics.loss import drive
 from dynamics.method import Method
 from dynamics.pair import leaders, present
 from dynamics.problem import Problem
@@ -35,14 +36,9 @@ class Kernel(Scenario):
     @staticmethod
     def velocity(numbers: Numbers, problem: Problem, state: State) -> State:
         """See `Scenario.velocity`."""
-        factor = flat_factor(problem)
-        drive = problem.push(state.prototypes)
-        smoothed = factor @ (factor.T @ drive.reshape(-1))
-        return State(
-            features=numbers["ratio"] * smoothed.reshape(drive.shape),
-            prototypes=problem.pull(state.features),
-            biases=problem.bias_drive(),
-        )
+        factor, driven = flat_factor(problem), drive(problem, state)
+        smoothed = factor @ (factor.T @ driven.features.reshape(-1))
+        return State(numbers["ratio"] * smoothed.reshape(state.features.shape), driven.prototypes, driven.biases)
 
     @staticmethod
     def spectrum(numbers: Numbers, problem: Problem) -> Spectrum:

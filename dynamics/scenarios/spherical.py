@@ -6,10 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.errors import must
+from dynamics.loss import drive
 from dynamics.method import Method
 from dynamics.pair import as_state
 from dynamics.problem import Problem
-from dynamics.scenario import PRESENT, Doubt, Interval, Limit, Scenario, Spectrum
+from dynamics.scenario import PRESENT, Doubt, Interval, Limit, Scenario, Spectrum, steepness, unbounded
 from dynamics.schedule import Numbers
 from dynamics.state import State
 
@@ -51,8 +52,8 @@ class Spherical(Scenario):
         """See `Scenario.velocity`."""
         radius = jnp.linalg.norm(state.features, axis=1, keepdims=True)
         unit = state.features / radius
-        drive = problem.push(state.prototypes)
-        tangent = drive - unit * jnp.sum(unit * drive, axis=1, keepdims=True)
+        driven = drive(problem, State(unit, state.prototypes, state.biases)).features
+        tangent = driven - unit * jnp.sum(unit * driven, axis=1, keepdims=True)
         moved = numbers["ratio"] * radius ** (numbers["power"] - 1) * tangent
         return State(moved, jnp.zeros_like(state.prototypes), jnp.zeros_like(state.biases))
 
@@ -65,6 +66,11 @@ class Spherical(Scenario):
     @classmethod
     def stiffness(cls, numbers: Numbers, problem: Problem, state: State) -> float:
         """See `Scenario.stiffness`: a flow conserves every norm, so the rates of the start stay."""
+        if problem.loss is not None:
+            radius = np.linalg.norm(np.asarray(state.features), axis=1, keepdims=True)
+            unit = State(state.features / radius, state.prototypes, state.biases)
+            largest = np.max(radius ** (numbers["power"] - 2))
+            return numbers["ratio"] * largest * steepness(problem, numbers["ratio"], unit)
         return float(jnp.max(_plane(numbers, problem, state, 1.0)[1]))
 
     @staticmethod
@@ -91,7 +97,7 @@ class Spherical(Scenario):
     @staticmethod
     def no_error(problem: Problem) -> Any:
         """See `Scenario.no_error`: a bound on each angle and on each ln|h|, shapes (n,)."""
-        return jnp.zeros(problem.samples), jnp.zeros(problem.samples)
+        return jnp.full(problem.samples, unbounded(problem)), jnp.full(problem.samples, unbounded(problem))
 
     @staticmethod
     def spread(numbers: Numbers, problem: Problem, state: State, error: Any, eta: Any) -> Any:

@@ -1,0 +1,192 @@
+"""Losses that are not linear: their derivatives, their flows, and what is known of them exactly."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+from scipy.special import logsumexp
+from typer.testing import CliRunner
+
+import theorems
+from dynamics import Experiment, prepare, simulate
+from dynamics.errors import InputError
+from dynamics.loss import drive, logits, loss_kinds
+from dynamics.precision import exact
+from dynamics.problem import make_problem
+from dynamics.simulation import begin
+from theorems.cli import app
+from theorems.sweeping import sweep
+
+CURVED = ("cross-entropy", "mse")
+SLOPE = 1e-13  # of a derivative, relative to its size: two ways to round it
+FLOWN = 1e-9  # of a flow at rtol 1e-12, against another solver
+SCENARIOS = (
+    {"kind": "unconstrained"},
+    {"kind": "regularized", "lambda_h": 0.02, "lambda_w": 0.05, "lambda_b": 0.1},
+    {"kind": "anchored", "lambda_h": 0.03},
+    {"kind": "spherical"},
+)
+SIZES, P = [4, 3, 2], 5
+
+
+def build(loss, scenario, method=None, **problem):
+    table = {"classes": 3, "per_class": SIZES, "features": P, "loss": loss, "label_smoothing": 0.2, **problem}
+    method = {"kind": "flow", "time": 20.0, "eta": 0.3, "ratio": 2.0} | (method or {})
+    return Experiment(problem=table, scenario=scenario, method=method, output={"points": 9})
+
+
+def by_hand(loss, problem, z):
+    """The loss as its definition has it, sample by sample."""
+    total = 0.0
+    for i, y in enumerate(problem.labels):
+        t = np.full(problem.classes, problem.smoothing / problem.classes)
+        t[y] += 1 - problem.smoothing
+        one = -(t @ (z[i] - logsumexp(z[i]))) if loss == "cross-entropy" else np.sum((z[i] - t) ** 2)
+        total += problem.weights[y] * one / problem.samples
+    return total
+
+
+@pytest.mark.parametrize("loss", CURVED)
+@given(seed=st.integers(0, 2**32 - 1), weights=st.sampled_from(["none", "sqrt", "inverse"]))
+def test_a_loss_is_its_definition_and_its_residuals_are_its_slope(loss, seed, weights):
+    rng, kind = np.random.default_rng(seed), loss_kinds()[loss]
+    labels = np.repeat(np.arange(3), SIZES)
+    problem = make_problem(labels, 3, 0.0, label_smoothing=rng.uniform(0, 0.9), sample_weights=weights, loss=kind)
+    z = 3 * rng.standard_normal((len(labels), 3))
+    with exact():
+        assert float(kind.value(problem, z)) == pytest.approx(by_hand(loss, problem, z), rel=SLOPE)
+        slope = jax.grad(lambda x: kind.value(problem, x))(jnp.asarray(z))
+        np.testing.assert_allclose(kind.residuals(problem, z), -slope, rtol=0, atol=SLOPE * np.abs(slope).max())
+        hessian = jax.hessian(lambda x: kind.value(problem, x))(jnp.asarray(z)).reshape(z.size, z.size)
+    bound = kind.curvature * problem.weights.max() / problem.samples
+    assert np.linalg.norm(hessian, 2) <= bound * (1 + SLOPE)
+
+
+@pytest.mark.parametrize("loss", CURVED)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one["kind"])
+def test_a_scenario_moves_against_the_gradient_of_its_objective(loss, scenario):
+    """H' = -s dJ/dH, W' = -dJ/dW, b' = -dJ/db; what is anchored stays."""
+    experiment = build(loss, scenario, sample_weights="sqrt")
+    problem, state = prepare(experiment)
+    decays = [scenario.get(name, 0.0) for name in ("lambda_h", "lambda_w", "lambda_b")]
+
+    def objective(state):
+        seen = experiment.scenario.seen(state)
+        squares = [jnp.sum(part**2) for part in (state.features, state.prototypes, state.biases)]
+        return problem.loss.value(problem, logits(seen)) + sum(x * y for x, y in zip(decays, squares, strict=True)) / 2
+
+    with exact():
+        numbers, limits, why = begin(experiment, problem, state, 1.0)
+        found = type(experiment.scenario).velocity(numbers, problem, jax.tree.map(jnp.asarray, state))
+        slope = jax.device_get(jax.grad(objective)(jax.tree.map(jnp.asarray, state)))
+    moves = experiment.scenario.moves_prototypes
+    for part, factor in (("features", 2.0), ("prototypes", moves), ("biases", moves)):
+        wanted = -factor * getattr(slope, part)
+        np.testing.assert_allclose(getattr(found, part), wanted, rtol=0, atol=SLOPE * 10)
+    assert set(limits.values()) == {None}
+    assert loss in why["distance"]
+
+
+def test_the_label_operator_drives_what_has_no_logits_yet():
+    """At zero logits the residuals of cross-entropy are (C - 1)/C times M at gamma = 1/(C - 1)."""
+    labels, rng = np.repeat(np.arange(3), SIZES), np.random.default_rng(0)
+    start = prepare(build("mse", SCENARIOS[0]))[1]
+    zero = jax.tree.map(lambda part: np.zeros_like(part), start)
+    curved = make_problem(labels, 3, 0.5, loss=loss_kinds()["cross-entropy"])
+    linear = make_problem(labels, 3, 0.5)
+    prototypes = rng.standard_normal(start.prototypes.shape)
+    with exact():
+        g = curved.loss.residuals(curved, logits(zero))
+        np.testing.assert_allclose(g @ prototypes, 2 / 3 * linear.push(prototypes), rtol=0, atol=SLOPE)
+        np.testing.assert_allclose(g.T @ start.features, 2 / 3 * linear.pull(start.features), rtol=0, atol=SLOPE)
+        np.testing.assert_allclose(g.sum(0), 2 / 3 * linear.bias_drive(), rtol=0, atol=SLOPE)
+
+
+@pytest.mark.parametrize("loss", CURVED)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one["kind"])
+def test_a_flow_is_that_of_another_solver(loss, scenario):
+    experiment = build(loss, scenario)
+    problem, start = prepare(experiment)
+    with exact():
+        numbers, _, _ = begin(experiment, problem, start, 1.0)
+        velocity = jax.jit(lambda state: type(experiment.scenario).velocity(numbers, problem, state))
+        flat, back = jax.flatten_util.ravel_pytree(jax.tree.map(jnp.asarray, start))
+
+        def field(_, z):
+            return 0.3 * np.asarray(jax.flatten_util.ravel_pytree(velocity(back(z)))[0])
+
+        wanted = back(solve_ivp(field, (0, 20.0), flat, method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1])
+        found = simulate(experiment).last[1]
+        np.testing.assert_allclose(found.features, wanted.features, rtol=0, atol=FLOWN)
+        np.testing.assert_allclose(found.prototypes, wanted.prototypes, rtol=0, atol=FLOWN)
+        np.testing.assert_allclose(found.biases, wanted.biases, rtol=0, atol=FLOWN)
+
+
+@pytest.mark.parametrize("loss", CURVED)
+def test_every_loss_conserves_the_difference_of_the_second_moments(loss):
+    """H H'/s - W W' (p x p) stays: both move by the same G."""
+    experiment = build(loss, SCENARIOS[0])
+    problem, start = prepare(experiment)
+    last = simulate(experiment).last[1]
+
+    def difference(state):
+        return state.features.T @ state.features / 2.0 - state.prototypes.T @ state.prototypes
+
+    np.testing.assert_allclose(difference(last), difference(start), rtol=0, atol=FLOWN)
+    assert np.linalg.norm(last.features - start.features) > 0.1
+    with exact():
+        driven = jax.device_get(drive(problem, jax.tree.map(jnp.asarray, start)))
+    wrong = start.features.T @ (1.001 * driven.features) - driven.prototypes.T @ start.prototypes
+    assert np.abs(wrong + wrong.T).max() > 1e3 * FLOWN  # so a drive that is off by 0.1 % would be seen
+
+
+@pytest.mark.parametrize("loss", CURVED)
+def test_what_has_no_exact_solution_is_simulated_and_not_compared(loss, tmp_path):
+    path = tmp_path / "curved.toml"
+    values = {
+        "problem": {"classes": 3, "per_class": 2, "features": 4, "loss": loss},
+        "method": {"steps": 30},
+        "output": {"points": 4, "states": True},
+    }
+    path.write_text(tomli_w.dumps(values))
+    result = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert f"no exact solution is known of {loss}" in " ".join(result.output.split())
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["verdict"] == "NOT COMPARED"
+    assert report["final"]["simulation"]["loss"] > 0
+    assert report["final"]["closed_form"]["loss"] is None
+    with np.load(tmp_path / "out" / "final_state.npz") as stored:
+        assert sorted(stored) == ["H", "W", "b", "log_scale"]
+    with pytest.raises(LookupError, match=f"no exact solution is known of {loss}"):
+        theorems.solve(Experiment.from_dict(values))
+
+
+def test_a_sweep_over_losses_is_simulated_or_refused():
+    experiment = Experiment(
+        problem={"classes": 3, "per_class": 2, "features": 4}, method={"steps": 20}, output={"points": 3}
+    )
+    grid = {"problem.loss": ["unhinged", "mse"], "method.eta": [0.1, 0.2]}
+    with pytest.raises(InputError, match="the loss of a sweep that is solved exactly must be 'unhinged', but is 'mse'"):
+        sweep(experiment, grid, metrics=["loss"])
+    found = sweep(experiment, grid, metrics=["loss"], simulated=True)
+    for loss in ("unhinged", "mse"):
+        one = Experiment.from_dict(
+            experiment.to_dict() | {"problem": {**experiment.to_dict()["problem"], "loss": loss}}
+        )
+        np.testing.assert_allclose(
+            found.loss.sel({"problem.loss": loss, "method.eta": 0.1}), simulate(one).metrics["loss"]
+        )
+
+
+def test_a_kernel_has_no_other_loss():
+    with pytest.raises(
+        InputError, match=r"problem.loss must be 'unhinged' with scenario.kind = 'kernel', but is 'mse'"
+    ):
+        Experiment(problem={"loss": "mse"}, scenario={"kind": "kernel"})
