@@ -94,15 +94,15 @@ def test_the_direction_turns_no_faster_than_one_over_ln_t():
     assert products.min() > products[-1] / 2
 
 
-# -- printed numbers ---------------------------------------------------------------------------------------------------
+# -- stated numbers ----------------------------------------------------------------------------------------------------
 
-PRINTED = [(name, number) for name, module in MODULES.items() for number in getattr(module, "PRINTED", ())]
+DIGITS = [(name, number) for name, module in MODULES.items() for number in getattr(module, "DIGITS", ())]
 
 
-@pytest.mark.parametrize(("name", "number"), PRINTED)
+@pytest.mark.parametrize(("name", "number"), DIGITS)
 @pytest.mark.parametrize("direction", [-1, 1])
-def test_one_printed_digit_off_is_refuted(name, number, direction, monkeypatch):
-    table, claim = MODULES[name].PRINTED, CLAIMS[name + ".numbers"]
+def test_one_digit_off_is_refuted(name, number, direction, monkeypatch):
+    table, claim = MODULES[name].DIGITS, CLAIMS[name + ".numbers"]
     right = table[number]
     assert right in claim.sentence and right in claim.formula
     last = Decimal(1).scaleb(Decimal(right).as_tuple().exponent)

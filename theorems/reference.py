@@ -15,7 +15,7 @@ from dynamics.precision import exact
 from theorems.evidence import measured
 from theorems.verdict import Evidence
 
-RTOL, ATOL = 1e-12, 1e-14  # of both integrators; the states are of order one
+RTOL, ATOL = 1e-13, 1e-15  # of both integrators; the states are of order one
 ROUNDING = 1e-14  # relative, of a formula with a few functions in float64
 HALF = 0.5  # of the last digit: what rounding to it allows
 Velocity = Callable[[Any, Any, Any], Any]
@@ -79,15 +79,15 @@ def same(found: Path, expected: np.ndarray, tolerance: float) -> Evidence:
     return measured(gaps[worst], errors[worst], tolerance, f"the largest difference is {gaps.max():.2g} of the norm")
 
 
-def digits(printed: Mapping[str, str], found: Mapping[str, float], error: float = 0.0) -> Evidence:
-    """Return the evidence that numbers, rounded, are the printed ones: the largest gap, in units of the last digit.
+def digits(stated: Mapping[str, str], found: Mapping[str, float], error: float = 0.0) -> Evidence:
+    """Return the evidence that numbers, rounded, are the stated ones: the largest gap, in units of the last digit.
 
     ``error`` bounds the absolute error of what was ``found``; the rounding of a formula is added to it.
     """
     pieces = []
-    for name, text in printed.items():
+    for name, text in stated.items():
         unit = Decimal(1).scaleb(int(Decimal(text).as_tuple().exponent))
         gap = abs(Decimal(float(found[name])) - Decimal(text)) / unit
         doubt = (error + ROUNDING * abs(found[name])) / float(unit)
-        pieces.append(measured(float(gap), doubt, HALF, f"{name}: printed {text}, found {found[name]:.10g}"))
+        pieces.append(measured(float(gap), doubt, HALF, f"{name}: stated {text}, found {found[name]:.10g}"))
     return max(pieces, key=lambda piece: piece.gap + piece.error)

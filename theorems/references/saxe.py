@@ -30,8 +30,8 @@ from theorems.verdict import Evidence, Strength, Verdict
 
 SOURCE = "Saxe, McClelland, Ganguli, arXiv 1312.6120"
 TIMES = np.array([0.0, 0.5, 1.0, 2.0, 3.0, 6.0])
-STRENGTHS, SMALL = np.array([3.0, 2.0, 1.0]), 1e-3  # the printed numbers are of this start
-PRINTED = {
+STRENGTHS, SMALL = np.array([3.0, 2.0, 1.0]), 1e-3  # the stated numbers are of this start
+DIGITS = {
     "u1(0.5)": "0.01995856", "u2(0.5)": "0.00736553", "u3(0.5)": "0.00271362",
     "u1(3)": "2.99986298", "u2(3)": "1.97573349", "u3(3)": "0.28766437",
 }  # fmt: skip
@@ -53,7 +53,7 @@ def network(rng: np.random.Generator, s: np.ndarray, u0: Any, aligned: bool = Tr
 
 
 def cases(rng: np.random.Generator, x: float) -> Iterable[Network]:
-    """Yield the start of the printed numbers, and one of random strengths."""
+    """Yield the start of the stated numbers, and one of random strengths."""
     yield network(rng, STRENGTHS, SMALL)
     yield network(rng, np.sort(rng.uniform(0.5, 3.0, 3))[::-1], rng.uniform(1e-3, 0.1, 3))
 
@@ -69,12 +69,12 @@ def flow(case: Network, x: float) -> Evidence:
 
 
 def numbers(case: Network, x: float) -> Evidence:
-    """Judge the printed numbers by the formula, ``x`` scaling its exponent, and by the simulation."""
+    """Judge the stated numbers by the formula, ``x`` scaling its exponent, and by the simulation."""
     gram, error = case.simulate(np.array([0.0, 0.5, 3.0]))
     modes = np.linalg.svd(gram[1:, INPUTS:, :INPUTS], compute_uv=False)  # those at t = 0.5, then those at t = 3
     exact = np.stack([growth(STRENGTHS, SMALL, t, x) for t in (0.5, 3.0)])
-    formula, simulated = (dict(zip(PRINTED, one.ravel(), strict=True)) for one in (exact, modes))
-    return both(digits(PRINTED, formula), digits(PRINTED, simulated, error.max()))
+    formula, simulated = (dict(zip(DIGITS, one.ravel(), strict=True)) for one in (exact, modes))
+    return both(digits(DIGITS, formula), digits(DIGITS, simulated, error.max()))
 
 
 def is_aligned(case: Network) -> bool:
@@ -112,7 +112,7 @@ CLAIMS = (
         sentence="With s = (3, 2, 1) and u0 = 0.001 the modes are at t = 0.5 (0.01995856, 0.00736553, 0.00271362), "
         "and at t = 3 (2.99986298, 1.97573349, 0.28766437).",
         formula=r"u(0.5) = (0.01995856,\ 0.00736553,\ 0.00271362), \quad u(3) = (2.99986298,\ 1.97573349,\ 0.28766437)",
-        source=SOURCE,
+        source=f"evaluated from {SOURCE}",
         form="new",
         expected=Verdict.SUPPORTED,
         strength=Strength.NUMERICAL,
