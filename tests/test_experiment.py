@@ -21,7 +21,7 @@ from dynamics.scenario import Scenario, scenarios
 from dynamics.schedule import Schedule
 from dynamics.simulation import simulate
 from theorems.benchmark import Benchmark
-from theorems.claim import catalogue
+from theorems.claim import REFERENCES, choose_claims
 from theorems.cli import app
 from theorems.closed_form import ClosedForm
 from theorems.comparison import Agreement, compare
@@ -226,7 +226,8 @@ def test_the_list_names_every_member_of_every_family_and_every_preset():
     assert result.exit_code == 0
     listed = json.loads(result.output)
     expected = {name.rpartition(".")[2]: set(members(name, base)) for name, base in FAMILIES.items()}
-    expected |= {"presets": set(presets()), "claims": set(catalogue())}
+    expected |= {"presets": set(presets()), "claims": {claim.id for claim in choose_claims([])}}
+    expected |= {"references": {claim.id for claim in choose_claims([REFERENCES])}}
     assert {family: set(entries) for family, entries in listed.items()} == expected
     assert all(entry for entries in listed.values() for entry in entries.values())
     shown = CliRunner().invoke(app, ["list"])

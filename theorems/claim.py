@@ -14,7 +14,8 @@ from dynamics.errors import unknown
 from dynamics.families import bindings
 from theorems.verdict import Evidence, Strength, Verdict
 
-FAMILY = "theorems.claims"
+REFERENCES = "references"  # what the id of another paper's result begins with
+FAMILIES = {"": "theorems.claims", REFERENCES + ".": "theorems.references"}  # by what their ids begin with
 Case = Any  # what a check is given: numbers, symbols, or a whole random problem; each file chooses
 FORMS = ("printed", "corrected", "new")
 
@@ -54,9 +55,10 @@ def _once(rng: np.random.Generator, x: float) -> Iterable[Case]:
 class Claim:
     r"""One falsifiable sentence.
 
-    ``id`` is the file's name, a dot, and the aspect. ``sentence`` is plain text, ``formula`` its mathematics in LaTeX;
-    ``source`` is the place in the paper and ``page`` its page (0: not in the paper). ``reference`` says in half a line
-    what the sentence is judged against: something that does not share the formula under test.
+    ``id`` is the file's name, a dot, and the aspect; a result of another paper has ``references.`` before it.
+    ``sentence`` is plain text, ``formula`` its mathematics in LaTeX; ``source`` is the place in the paper and ``page``
+    its page (0: not in the paper), or the other paper. ``reference`` says in half a line what the sentence is judged
+    against: something that does not share the formula under test.
 
     ``check(case, x)`` returns the evidence for one case; ``cases(rng, x)`` yields the cases that together decide the
     sentence, the simplest first. ``x`` is the number that is moved; it has its ``stated`` value in the claim itself.
@@ -102,9 +104,19 @@ class Claim:
             raise ValueError(f"{self.id}: every hypothesis of a claim expected SUPPORTED must be breakable.")
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether it is a result of another paper."""
+        return self.id.startswith(REFERENCES + ".")
+
+    @property
     def result(self) -> str:
-        """The result it belongs to: the id up to the dot."""
-        return self.id.partition(".")[0]
+        """The result it belongs to: the id up to the aspect."""
+        return ".".join(self.id.split(".")[: 2 if self.elsewhere else 1])
+
+    @property
+    def origin(self) -> str:
+        """Where it is from."""
+        return self.source if self.page or self.elsewhere else "not in the paper"
 
     @property
     def change(self) -> Change | None:
@@ -119,19 +131,23 @@ class Claim:
 
 @cache
 def results() -> dict[str, ModuleType]:
-    """Return the files of claims by the result that each is about, in the order of the paper, what is new last.
+    """Return the files of claims by the result that each is about.
 
-    A file's name is its result in lower case with underscores: `random_start.py` holds random-start.
+    Those of the paper in its order, then what is new, then the results of other papers. A file's name is its result in
+    lower case with underscores: `random_start.py` holds random-start.
 
     Raises:
         TypeError: a file that does not bind CLAIMS to claims of its own result.
     """
     found = {}
-    for name, claims in bindings(FAMILY, "CLAIMS").items():
-        names = {one.result for one in claims or () if isinstance(one, Claim)}
-        if len(names) != 1 or {one.lower().replace("-", "_") for one in names} != {name}:
-            raise TypeError(f"{FAMILY}.{name} must bind CLAIMS to claims whose ids begin with its name, not {names}.")
-        found[names.pop()] = importlib.import_module(f"{FAMILY}.{name}")
+    for prefix, family in FAMILIES.items():
+        for name, claims in bindings(family, "CLAIMS").items():
+            names = {one.result for one in claims or () if isinstance(one, Claim)}
+            if len(names) != 1 or {one.lower().replace("-", "_") for one in names} != {prefix + name}:
+                raise TypeError(
+                    f"{family}.{name} must bind CLAIMS to claims whose ids begin with its name, not {names}."
+                )
+            found[names.pop()] = importlib.import_module(f"{family}.{name}")
     return dict(sorted(found.items(), key=_place))
 
 
@@ -150,21 +166,25 @@ def catalogue() -> dict[str, Claim]:
 
 
 def choose_claims(ids: Iterable[str]) -> list[Claim]:
-    """Return the claims of exact ids or prefixes up to a dot, in the catalogue's order; no id means all.
+    """Return the claims of exact ids or prefixes up to a dot, in the catalogue's order.
+
+    No id means all of the paper; "references" means all results of other papers.
 
     Raises:
         InputError: an id that is none.
     """
-    claims, names, wanted = catalogue(), list(ids), set()
+    claims, names = catalogue(), list(ids)
+    wanted = {one for one, claim in claims.items() if not names and not claim.elsewhere}
     for name in names:
         found = {one for one in claims if one == name or one.startswith(name + ".")}
         if not found:
             siblings = [one for one in claims if one.partition(".")[0] == name.partition(".")[0]]
-            raise unknown("the claim", name, siblings or results())
+            raise unknown("the claim", name, siblings or [*results(), REFERENCES])
         wanted |= found
-    return [claim for one, claim in claims.items() if one in wanted or not names]
+    return [claim for one, claim in claims.items() if one in wanted]
 
 
-def _place(item: tuple[str, ModuleType]) -> tuple[float, str]:
-    pages = [claim.page for claim in item[1].CLAIMS if claim.page]
-    return (min(pages, default=math.inf), item[0])
+def _place(item: tuple[str, ModuleType]) -> tuple[bool, float, str]:
+    claims = item[1].CLAIMS
+    pages = [claim.page for claim in claims if claim.page]
+    return (claims[0].elsewhere, min(pages, default=math.inf), item[0])

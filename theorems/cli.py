@@ -63,7 +63,11 @@ def run(
 def verify(
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Exact ids, or what they begin with up to a dot (thm2). None: all."),
+        typer.Argument(
+            metavar="[ID]...",
+            help="Exact ids, or what they begin with up to a dot: thm2, or references, the results of other papers. "
+            "None: all of the paper.",
+        ),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the findings to this file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page for readers: FILE.html, or FILE.md.")] = None,
@@ -170,7 +174,7 @@ def bench(
 def list_(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """List presets, scenarios, methods, schedules, losses, closed forms, claims, figures and benchmarks."""
+    """List presets, scenarios, methods, schedules, losses, closed forms, claims, references, figures, benchmarks."""
     with _guard():
         from theorems.listing import print_listing
 

@@ -14,7 +14,7 @@ from dynamics.method import methods, schedules
 from dynamics.scenario import scenarios
 from dynamics.table import Table as TomlTable
 from theorems.benchmark import benchmarks
-from theorems.claim import catalogue
+from theorems.claim import REFERENCES, choose_claims
 from theorems.closed_form import closed_forms
 from theorems.figure import recipes
 
@@ -31,7 +31,8 @@ def listing() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {"presets": {name: {"about": about} for name, about in presets().items()}}
     for family, kinds in families.items():
         found[family] = {kind: {"about": _first_line(member), **_keys(member)} for kind, member in kinds.items()}
-    found["claims"] = {name: {"about": claim.sentence} for name, claim in catalogue().items()}
+    found["claims"] = {claim.id: {"about": claim.sentence} for claim in choose_claims([])}
+    found["references"] = {claim.id: {"about": claim.sentence} for claim in choose_claims([REFERENCES])}
     found["figures"] = {kind: {"about": recipe.title} for kind, recipe in recipes().items()}
     found["benchmarks"] = {kind: {"about": row.about} for kind, row in benchmarks().items()}
     return found

@@ -36,6 +36,19 @@ SURVIVES = {
     Verdict.REFUTED: "the conclusion fails there",
     Verdict.INCONCLUSIVE: "not decided there",
 }
+# The title of a page and what it is about: the paper, or the results of other papers only.
+PAPER = (
+    "The unhinged loss: every claim, judged",
+    "What the paper <cite>On the Dynamics Under the Unhinged Loss and Beyond</cite> (Zhou, Liu, Wang, Zhai, Jiang and "
+    "Ji, JMLR 24(376), 2023) says about the training of last-layer features and prototypes, sentence by sentence: what "
+    "holds, what holds after a correction, what fails, and results beyond it. A sentence is refuted only as printed; a "
+    "bound is judged as a bound, and a step of a proof is called one.",
+)
+OTHERS = (
+    "Results of other papers, reproduced",
+    "Exact solutions that others derived for other systems, each beside a simulation of its own equations. They are "
+    "independent references: what integrates, judges and counts digits here must find them.",
+)
 FIGURE = (7.2, 3.3)  # inches
 STYLESHEET = """
 :root { --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --shade: #f6f8fa;
@@ -100,7 +113,7 @@ def html_page(found: list[Finding]) -> str:
     by_result: dict[str, list[Finding]] = {}
     for one in found:
         by_result.setdefault(one.claim.result, []).append(one)
-    title = "The unhinged loss: every claim, judged"
+    title, lead = OTHERS if all(one.claim.elsewhere for one in found) else PAPER
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -112,10 +125,7 @@ def html_page(found: list[Finding]) -> str:
 <body>
 <header>
 <h1>{title}</h1>
-<p class="lead">What the paper <cite>On the Dynamics Under the Unhinged Loss and Beyond</cite> (Zhou, Liu, Wang, Zhai,
-Jiang and Ji, JMLR 24(376), 2023) says about the training of last-layer features and prototypes, sentence by sentence:
-what holds, what holds after a correction, what fails, and results beyond it. A sentence is refuted only as printed; a
-bound is judged as a bound, and a step of a proof is called one.</p>
+<p class="lead">{lead}</p>
 {_counts(found)}
 {_legend()}
 <nav aria-label="Results">{"".join(_entry(result, ones) for result, ones in by_result.items())}</nav>
@@ -124,7 +134,7 @@ bound is judged as a bound, and a step of a proof is called one.</p>
 {"".join(_section(result, ones) for result, ones in by_result.items())}</main>
 <footer><p>Made by <code>dynamics-sim verify --report</code>, dynamics-sim {version("dynamics-sim")},
 {sum(one.seconds for one in found):.0f} s of checking.
-The code of every check is in <code>theorems/claims/</code>.</p></footer>
+The code of every check is in <code>theorems/claims/</code> and <code>theorems/references/</code>.</p></footer>
 </body>
 </html>
 """
@@ -166,10 +176,10 @@ def verdict_table(judged: Iterable[tuple[Claim, Verdict]]) -> str:
 
 
 def _table_row(claim: Claim, verdict: Verdict) -> str:
-    file = Path(inspect.getfile(results()[claim.result])).name
+    folder, file = Path(inspect.getfile(results()[claim.result])).parts[-2:]
     shown = f"**{verdict}**" if verdict is Verdict.REFUTED else str(verdict)
     sentence = claim.sentence.replace("|", "\\|")
-    return f"| [`{claim.id}`](claims/{file}) | {claim.form} | {shown} | {claim.strength} | {sentence} |"
+    return f"| [`{claim.id}`]({folder}/{file}) | {claim.form} | {shown} | {claim.strength} | {sentence} |"
 
 
 def _listed(counts: Counter[str]) -> str:
@@ -226,14 +236,13 @@ def _rows(found: list[Finding]) -> list[list[Finding]]:
 
 def _article(finding: Finding) -> str:
     claim, evidence = finding.claim, finding.evidence
-    source = claim.source if claim.page else "not in the paper"
     unexpected = "" if finding.as_expected else f"<p><b>Not as expected: it must be {claim.expected}.</b></p>"
     shown = evidence.witness and finding.verdict is not Verdict.SUPPORTED
     witness = f'<p class="witness">{prose(evidence.witness)}</p>' if shown else ""
     facts = "".join(f"<dt>{name}</dt><dd>{prose(value)}</dd>" for name, value in _facts(finding))
     return f"""<article class="{finding.verdict}" id="{escape(claim.id)}">
 <div class="head"><span class="verdict">{finding.verdict}</span>
-<span>{claim.form}</span><span>{evidence.strength}</span><span>{escape(source)}</span><code>{escape(claim.id)}</code></div>
+<span>{claim.form}</span><span>{evidence.strength}</span><span>{escape(claim.origin)}</span><code>{escape(claim.id)}</code></div>
 {unexpected}<p>{prose(claim.sentence)}</p>
 <div class="formula">{convert(claim.formula, display="block")}</div>
 {witness}<dl>{facts}</dl>

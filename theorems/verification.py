@@ -93,11 +93,12 @@ def verify(
     strength: str | None = None,
     progress: Callable[[Claim, Finding | None], None] | None = None,
 ) -> Findings:
-    """Judge claims of the catalogue, all of them without ids, and return what was found about each.
+    """Judge claims of the catalogue, without ids all of the paper, and return what was found about each.
 
-    ``ids`` are exact ids or prefixes up to a dot ("thm2"). ``seed`` is the master seed of every random case; each claim
-    draws from a stream of its own, so what is found does not depend on which others are judged. ``strength`` keeps the
-    claims with evidence of that strength. ``progress(claim, None)`` is called before each, ``(claim, finding)`` after.
+    ``ids`` are exact ids or prefixes up to a dot ("thm2"; "references", the results of other papers). ``seed`` is the
+    master seed of every random case; each claim draws from a stream of its own, so what is found does not depend on
+    which others are judged. ``strength`` keeps the claims with evidence of that strength. ``progress(claim, None)`` is
+    called before each, ``(claim, finding)`` after.
 
     Raises:
         InputError: an unknown id or strength, or a seed that is not a whole number >= 0.

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dynamics.errors import InputError, must
 from dynamics.precision import self_test
-from theorems.claim import Claim, choose_claims
+from theorems.claim import REFERENCES, Claim, choose_claims
 from theorems.output import atomic_files
 from theorems.report import heading, html_page, markdown_page
 from theorems.verdict import Strength, Verdict
@@ -52,6 +52,8 @@ def verify_claims(
         if page:
             files["--report"].write(page(found))
     _summary(console, found, time.perf_counter() - began)
+    if not ids:
+        console.print(f"results of other papers: dynamics-sim verify {REFERENCES}", soft_wrap=True)
     for file in (json_file, report):
         if file:
             console.print(f"written   {escape(str(file))}", soft_wrap=True)
@@ -103,11 +105,12 @@ def _judge(console: Console, claims: list[Claim], seed: int, verbose: bool) -> l
 def _row(console: Console, finding: Finding, width: int, verbose: bool) -> None:
     """Print one claim: a line, the witness of a refutation below it, and with -v everything else."""
     claim, evidence = finding.claim, finding.evidence
+    limit = f"<= {evidence.tolerance:.2g}" if evidence.tolerance and finding.verdict is Verdict.SUPPORTED else ""
     mark = "[green]ok[/]" if finding.as_expected else "[bold red]!![/]"
     colour = COLOURS[finding.verdict]
     console.print(
         f"{mark} {claim.id:<{width}}  [{colour}]{finding.verdict:<12}[/] {evidence.strength:<9}  "
-        f"gap {evidence.gap:<8.2g} {finding.seconds:6.2f} s", soft_wrap=True
+        f"gap {evidence.gap:<8.2g} {limit:<9} {finding.seconds:6.2f} s", soft_wrap=True
     )  # fmt: skip
     if not finding.as_expected:
         console.print(f"     expected {claim.expected} by {claim.strength} evidence", style="red", soft_wrap=True)
@@ -123,7 +126,7 @@ def _details(finding: Finding) -> list[str]:
     moved = f"lever: {claim.lever.what}" if claim.lever else f"repair: {claim.repair.what}" if claim.repair else ""
     lines = [
         f"{claim.form}: {claim.sentence}",
-        f"source: {claim.source}" if claim.page else "not in the paper",
+        f"source: {claim.origin}",
         f"judged against: {claim.reference}",
         f"error {evidence.error:.2g}, tolerance {evidence.tolerance:.2g}, cases {finding.cases}",
         moved or f"no repair: {claim.no_repair}",
