@@ -17,6 +17,7 @@ from theorems.benchmarks.growth import BOUNDS, SIZES, Growth, exponent
 from theorems.benchmarks.refinement import checked_times
 from theorems.cli import app
 from theorems.contenders import ours
+from theorems.contenders.curved import numpy_curved, torch_curved
 from theorems.contenders.flowing import dop853, dopri8, exponential
 from theorems.contenders.optional import pytorch
 from theorems.contenders.stepping import jax_steps
@@ -63,6 +64,18 @@ def test_a_solver_ends_at_our_state(solver, tolerance):
     wanted = ours.state(setting, 40.0)
     assert np.linalg.norm(wanted.prototypes - setting.start.prototypes) > 0.1
     for found, part in zip(solver(setting, 40.0)(), (wanted.features, wanted.prototypes), strict=True):
+        np.testing.assert_allclose(found, part, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("loop", [pytest.param(torch_curved, marks=TORCH), numpy_curved])
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", ROUNDED), ("float32", 1e-5)])
+def test_a_loop_under_another_loss_ends_at_our_state(loop, loss, dtype, tolerance):
+    setting = SMALL.setting(problem={"loss": loss}, method={"eta": 0.1})
+    wanted = ours.simulated(setting, 20, dtype)
+    assert wanted.features.dtype == dtype
+    assert np.linalg.norm(wanted.prototypes - setting.start.prototypes) > 0.1
+    for found, part in zip(loop(setting, 20, dtype)(), (wanted.features, wanted.prototypes), strict=True):
         np.testing.assert_allclose(found, part, rtol=tolerance, atol=tolerance)
 
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dynamics.experiment import Experiment, changed
-from dynamics.precision import exact
+from dynamics.precision import ROUNDING, exact
 from dynamics.problem import Problem
 from dynamics.simulation import begin
 from dynamics.state import State
@@ -76,12 +77,16 @@ def turned(setting: Setting, steps: int) -> State:
     return state(setting, steps)
 
 
-def simulated(setting: Setting, steps: int) -> State:
+def simulated(setting: Setting, steps: int, dtype: str = "float64") -> State:
     """Return the simulated state after some steps."""
     experiment, problem, start = setting.experiment, setting.problem, setting.start
+
+    def cast(part: Any) -> Any:
+        return jnp.asarray(part, dtype if np.issubdtype(np.asarray(part).dtype, np.floating) else None)
+
     with exact():
         numbers, _, _ = begin(experiment, problem, start, experiment.method.zeta(np.array([steps]))[-1])
-        numbers["rounding"] = np.float64(2.0**-53)
-        problem, start, numbers = jax.tree.map(jax.numpy.asarray, (problem, start, numbers))
+        numbers["rounding"] = np.float64(ROUNDING[dtype])
+        problem, start, numbers = jax.tree.map(cast, (problem, start, numbers))
         *_, last = experiment.method.walk(type(experiment.scenario), numbers, problem, start, np.array([0, steps]))
         return jax.device_get(last.state)
