@@ -49,6 +49,8 @@ def simulate(
         scenario = type(experiment.scenario)
         numbers, limits, why = begin(experiment, problem, state, zeta[-1])
         numbers["rounding"] = np.float64(ROUNDING[dtype])
+        basis = spanned(problem, state)
+        state = turned(state, basis)
         if float32:
             problem, state, numbers, limits = jax.tree.map(_narrow, (problem, state, numbers, limits))
         problem, state, numbers, limits = jax.tree.map(jnp.asarray, (problem, state, numbers, limits))
@@ -60,7 +62,7 @@ def simulate(
             rows.append(_row(scenario, numbers, problem, limits, point))
             state = point.state
             if watch:
-                watch(state)
+                watch(turned(state, None if basis is None else basis.T))
             if progress:
                 progress(len(rows), len(times))
         columns = _columns(rows, len(times))
@@ -76,7 +78,7 @@ def simulate(
         error=errors,
         classes={name: columns[name] for name in PER_CLASS},
         unit={name: columns["unit_" + name] for name in ("loss", "objective")},
-        last=storable(0.0, unsorted(problem, state)),
+        last=storable(0.0, unsorted(problem, turned(state, None if basis is None else basis.T))),
         experiment=experiment,
         seconds=time.perf_counter() - began,
         why=why,
@@ -102,6 +104,26 @@ def begin(
     }
     limits = {name: limit.state for name, limit in found.items()}
     return numbers, limits, {name: limit.why for name, limit in found.items() if limit.state is None}
+
+
+def spanned(problem: Problem, state: State) -> np.ndarray | None:
+    r"""Return an orthonormal basis (p, r) of what all features and prototypes span, or None where it does not pay.
+
+    A state never leaves the span of its start, and whatever is measured is the same in any orthonormal coordinates; so
+    r = n + C < p numbers do for each row. Not for the unhinged loss: what turning rounds, its error bounds do not hold.
+    """
+    rows = np.concatenate([state.features, state.prototypes])
+    if problem.loss is None or rows.shape[0] >= rows.shape[1]:
+        return None
+    return np.linalg.qr(rows.T)[0]
+
+
+def turned(state: State, basis: np.ndarray | None) -> State:
+    """Return a state whose rows are coordinates in a basis (p, r); with its transpose, back."""
+    if basis is None:
+        return state
+    features, prototypes = (np.asarray(part, float) @ basis for part in (state.features, state.prototypes))
+    return State(features, prototypes, state.biases)
 
 
 def _row(

@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from typer.testing import CliRunner
 
 import theorems
-from dynamics import Experiment, prepare, simulate
+from dynamics import Experiment, prepare, simulate, simulation
 from dynamics.errors import InputError
 from dynamics.loss import drive, logits, loss_kinds
 from dynamics.precision import exact
@@ -144,6 +144,21 @@ def test_every_loss_conserves_the_difference_of_the_second_moments(loss):
         driven = jax.device_get(drive(problem, jax.tree.map(jnp.asarray, start)))
     wrong = start.features.T @ (1.001 * driven.features) - driven.prototypes.T @ start.prototypes
     assert np.abs(wrong + wrong.T).max() > 1e3 * FLOWN  # so a drive that is off by 0.1 % would be seen
+
+
+@pytest.mark.parametrize("loss", CURVED)
+def test_few_rows_are_moved_in_their_own_span(loss, monkeypatch):
+    """Twelve rows of 40 numbers: the same motion, and the same state at its end, in p dimensions."""
+    experiment, seen = build(loss, SCENARIOS[1], features=40), []
+    found = simulate(experiment, watch=lambda state: seen.append(np.array(state.features)))
+    assert simulation.spanned(*prepare(experiment)).shape == (40, 12)
+    assert simulation.spanned(*prepare(build("unhinged", SCENARIOS[1], features=40))) is None
+    monkeypatch.setattr(simulation, "spanned", lambda *_: None)
+    wanted = simulate(experiment)
+    for name in ("loss", "log_norm", "nc1", "nc2", "nc3", "alignment"):
+        np.testing.assert_allclose(found.metrics[name], wanted.metrics[name], rtol=FLOWN, err_msg=name)
+    np.testing.assert_allclose(found.last[1].features, wanted.last[1].features, rtol=0, atol=FLOWN)
+    np.testing.assert_allclose(seen[-1], wanted.last[1].features, rtol=0, atol=FLOWN)
 
 
 @pytest.mark.parametrize("loss", CURVED)
