@@ -92,16 +92,16 @@ class Margins(NamedTuple):
     def numbers(self, samples: np.ndarray, rivals: np.ndarray) -> np.ndarray:
         """Return the terms of some margins (P, K + K2), given by their samples and classes (P,)."""
         classes = self.same.shape[1]
-        shared, own = (part.reshape(-1, part.shape[2]) for part in (self.shared, self.own))
+        flat = (part.reshape(np.prod(part.shape[:2]), part.shape[2]) for part in (self.shared, self.own))
         rows = self.labels[samples] * classes + rivals, samples * classes + rivals
-        return np.concatenate([part.take(row, axis=0) for part, row in zip((shared, own), rows, strict=True)], axis=1)
+        return np.concatenate([part.take(row, axis=0) for part, row in zip(flat, rows, strict=True)], axis=1)
 
     def block(self, rows: slice) -> np.ndarray:
         """Return the terms of all margins of some samples, (S C, K + K2)."""
         labels, (classes, terms) = self.labels[rows], self.shared.shape[1:]
         both = np.empty((len(labels), classes, len(self.scales)))
         both[..., :terms], both[..., terms:] = self.shared[labels], self.own[rows]
-        return both.reshape(-1, len(self.scales))
+        return both.reshape(len(labels) * classes, len(self.scales))
 
 
 def _margins(terms: Terms) -> Margins:

@@ -129,11 +129,11 @@ class Modal(ClosedForm):
     @classmethod
     def builder(cls, problem: Problem, start: State) -> Callable[[Experiment, Problem], Self]:
         """See `ClosedForm.builder`."""
-        groups = Groups.of(problem)
+        groups = label_modes(problem)
         even, (reduced, rows) = _even(groups, problem), reduce(groups, problem, start)
 
         def build(experiment: Experiment, problem: Problem) -> Self:
-            modes, timing = label_modes(problem, groups), experiment.method.timing()
+            modes, timing = label_modes(problem), experiment.method.timing()
             form = cls._built(even, modes, problem, reduced, numbers_of(experiment), timing)
             coordinates = project_rows(modes, form.ratio, form.between, rows)
             return dataclasses.replace(form, why=form._reasons(problem, timing), start=coordinates)
