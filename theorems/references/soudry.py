@@ -7,8 +7,8 @@ loss, sum ln(1 + e^(-w.x_n)):
 
 Start: w = 0; the limits are the same from any.
 
-Formula: let v be the shortest vector with v.x_n >= 1 for all n. The support vectors, those with v.x_n = 1, are linearly
-independent, and v = sum a_n x_n over them, all a_n > 0. Then, with r in their span,
+Formula: let v be the shortest vector with v.x_n >= 1 for all n. The support vectors, those with v.x_n = 1, are a basis
+of the space, and v = sum a_n x_n over them, all a_n > 0. Then
 
     w(t) = v ln t + r + o(1),  e^(-r.x_n) = a_n for every support vector.
 
@@ -72,9 +72,10 @@ class Samples:
 
     @property
     def has_widest(self) -> bool:
-        """Whether the support vectors are those of the largest margin: the conditions of Karush, Kuhn and Tucker."""
+        """Whether the support vectors are those of the largest margin (Karush, Kuhn and Tucker), and a basis."""
         others = self.samples[~self.support] @ self.widest
-        return bool(np.all(self.weights > 0) and np.all(others > 1 + MARGIN))
+        is_basis = self.support.sum() == self.samples.shape[1]
+        return bool(is_basis and np.all(self.weights > 0) and np.all(others > 1 + MARGIN))
 
     def simulate(self, logs: np.ndarray) -> Path:
         """Return w, (T, d), at times whose ln(1 + t) are given; the first is 0, where w = 0."""
@@ -139,7 +140,7 @@ def numbers(case: Samples, x: float) -> Evidence:
 GIVEN = Samples(SAMPLES, SUPPORT)
 HYPOTHESES = (
     Hypothesis(
-        "the samples are separable, and these are the support vectors of their largest margin",
+        "the samples are separable, and the support vectors of their largest margin are a basis",
         holds=lambda case: case.has_widest,
         broken=lambda rng: Samples(SAMPLES, np.array([True, False, True])),
     ),
@@ -148,7 +149,7 @@ CLAIMS = (
     Claim(
         id="references.soudry.limit",
         sentence="Gradient flow of the logistic loss on separable samples tends to v ln t + r: v is the vector of "
-        "the largest margin, a sum of support vectors with weights a_n > 0, and e^{-r.x_n} = a_n for each of them.",
+        "the largest margin, a sum of support vectors (a basis) with weights a_n > 0, and e^{-r.x_n} = a_n for each.",
         formula=r"w(t) - v \ln t \to r, \quad v = \sum_n a_n x_n, \quad e^{-r \cdot x_n} = a_n",
         source=SOURCE,
         form="new",
