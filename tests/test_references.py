@@ -87,7 +87,7 @@ def test_both_vectors_of_the_logarithmic_limit_are_guarded(vector, monkeypatch):
 
 def test_the_direction_turns_no_faster_than_one_over_ln_t():
     case = soudry.random_samples(np.random.default_rng(0))
-    path = integrate(soudry.velocity, case.samples, np.zeros(3), soudry.LOGS)
+    path = case.simulate(soudry.LOGS)
     w, v = (one / np.linalg.norm(one, axis=-1, keepdims=True) for one in (path.states[1:], case.widest))
     products = np.linalg.norm(w - v, axis=1) * soudry.LOGS[1:]
     assert products.max() < 2 * products[-1]

@@ -80,14 +80,15 @@ def same(found: Path, expected: np.ndarray, tolerance: float) -> Evidence:
 
 
 def digits(stated: Mapping[str, str], found: Mapping[str, float], error: float = 0.0) -> Evidence:
-    """Return the evidence that numbers, rounded, are the stated ones: the largest gap, in units of the last digit.
+    """Return the evidence that what was found, rounded, is what is stated of it: the gap in units of the last digit.
 
-    ``error`` bounds the absolute error of what was ``found``; the rounding of a formula is added to it.
+    Of several numbers it is the worst. ``error`` bounds the absolute error of each; the rounding of a formula is added.
     """
     pieces = []
-    for name, text in stated.items():
+    for name, value in found.items():
+        text = stated[name]
         unit = Decimal(1).scaleb(int(Decimal(text).as_tuple().exponent))
-        gap = abs(Decimal(float(found[name])) - Decimal(text)) / unit
-        doubt = (error + ROUNDING * abs(found[name])) / float(unit)
-        pieces.append(measured(float(gap), doubt, HALF, f"{name}: stated {text}, found {found[name]:.10g}"))
+        gap = abs(Decimal(float(value)) - Decimal(text)) / unit
+        doubt = (error + ROUNDING * abs(value)) / float(unit)
+        pieces.append(measured(float(gap), doubt, HALF, f"{name}: stated {text}, found {value:.10g}"))
     return max(pieces, key=lambda piece: piece.gap + piece.error)

@@ -36,7 +36,7 @@ DIGITS = {
     "u1(3)": "2.99986298", "u2(3)": "1.97573349", "u3(3)": "0.28766437",
 }  # fmt: skip
 INPUTS = 5  # of the network
-TOLERANCE = 1e-11
+TOLERANCE = 1e-11  # measured 1.4e-12, the integrators' error: relative to modes that are small at first
 
 
 def growth(s: Any, u0: Any, t: Any, rate: float = 1.0) -> Any:
