@@ -21,6 +21,7 @@ from dynamics.precision import exact
 from dynamics.problem import make_problem
 from dynamics.simulation import begin
 from theorems.cli import app
+from theorems.figure import recipes
 from theorems.sweeping import sweep
 
 CURVED = ("cross-entropy", "mse")
@@ -37,7 +38,7 @@ SIZES, P = [4, 3, 2], 5
 
 def build(loss, scenario, method=None, **problem):
     table = {"classes": 3, "per_class": SIZES, "features": P, "loss": loss, "label_smoothing": 0.2, **problem}
-    method = {"kind": "flow", "time": 20.0, "eta": 0.3, "ratio": 2.0} | (method or {})
+    method = method or {"kind": "flow", "time": 20.0, "eta": 0.3, "ratio": 2.0}
     return Experiment(problem=table, scenario=scenario, method=method, output={"points": 9})
 
 
@@ -108,9 +109,8 @@ def test_the_label_operator_drives_what_has_no_logits_yet():
         np.testing.assert_allclose(g.sum(0), 2 / 3 * linear.bias_drive(), rtol=0, atol=SLOPE)
 
 
-@pytest.mark.parametrize("loss", CURVED)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one["kind"])
-def test_a_flow_is_that_of_another_solver(loss, scenario):
+@pytest.mark.parametrize(("scenario", "loss"), [*zip(SCENARIOS, 2 * CURVED, strict=True)])
+def test_a_flow_is_that_of_another_solver(scenario, loss):
     experiment = build(loss, scenario)
     problem, start = prepare(experiment)
     with exact():
@@ -146,10 +146,32 @@ def test_every_loss_conserves_the_difference_of_the_second_moments(loss):
     assert np.abs(wrong + wrong.T).max() > 1e3 * FLOWN  # so a drive that is off by 0.1 % would be seen
 
 
+def test_the_squared_error_of_a_small_start_is_the_unhinged_flow_to_second_order(tmp_path):
+    """At scale e with b = 1/C, gamma = 1/(C-1): up to O(e^2) it is where that one is after 2 (C-1)/C of its time."""
+    classes, each, p, span = 4, 3, 6, 3.0
+    rng, apart = np.random.default_rng(3), []
+    h, w = rng.standard_normal((p, classes * each)), rng.standard_normal((p, classes))
+    for scale in (1e-2, 1e-3):
+        b, labels = np.full(classes, 1 / classes), np.repeat(np.arange(classes), each)
+        np.savez(tmp_path / "start.npz", H=scale * h, W=scale * w, b=b, labels=labels)
+        runs = []
+        for loss, time in (("mse", span), ("unhinged", 2 * (classes - 1) / classes * span)):
+            method = {"kind": "flow", "time": time, "eta": 1.0}
+            start = {"file": str(tmp_path / "start.npz")}
+            one = Experiment(
+                problem={"loss": loss, "gamma": "1/(C-1)"}, method=method, start=start, output={"points": 2}
+            )
+            last = simulate(one).last[1]
+            runs.append(np.concatenate([last.features, last.prototypes]))
+        apart.append(np.linalg.norm(runs[0] - runs[1]) / np.linalg.norm(runs[1]))
+    assert np.log10(apart[0] / apart[1]) == pytest.approx(2, abs=0.01)
+    assert apart[0] < 1e-2
+
+
 @pytest.mark.parametrize("loss", CURVED)
 def test_few_rows_are_moved_in_their_own_span(loss, monkeypatch):
     """Twelve rows of 40 numbers: the same motion, and the same state at its end, in p dimensions."""
-    experiment, seen = build(loss, SCENARIOS[1], features=40), []
+    experiment, seen = build(loss, SCENARIOS[1], {"steps": 60, "eta": 0.05, "ratio": 2.0}, features=40), []
     found = simulate(experiment, watch=lambda state: seen.append(np.array(state.features)))
     assert simulation.spanned(*prepare(experiment)).shape == (40, 12)
     assert simulation.spanned(*prepare(build("unhinged", SCENARIOS[1], features=40))) is None
@@ -205,3 +227,20 @@ def test_a_kernel_has_no_other_loss():
         InputError, match=r"problem.loss must be 'unhinged' with scenario.kind = 'kernel', but is 'mse'"
     ):
         Experiment(problem={"loss": "mse"}, scenario={"kind": "kernel"})
+
+
+def test_the_three_losses_of_the_figure_start_alike_and_end_apart():
+    """Exponential, logarithmic, at rest: what the caption says, in numbers."""
+    (runs,) = recipes()["losses"].experiments(quick=True)
+    starts = [prepare(one)[1] for one in runs.values()]
+    for start in starts[1:]:
+        np.testing.assert_array_equal(start.features, starts[0].features)
+    found = {loss: simulate(one) if loss in CURVED else theorems.solve(one) for loss, one in runs.items()}
+    half = len(found["mse"].times) // 2
+    fell = {loss: one.metrics["nc1"][half] / one.metrics["nc1"][-1] for loss, one in found.items()}
+    assert fell["unhinged"] > 1e20
+    assert 1.02 < fell["cross-entropy"] < 2
+    assert fell["mse"] == pytest.approx(1, abs=1e-3)
+    assert found["mse"].metrics["loss"][-1] < 1e-6
+    logs = np.log(found["cross-entropy"].metrics["loss"])
+    assert np.log(2) < logs[half] - logs[-1] < 1.5 * np.log(2)  # it falls a little faster than 1/t, as the norm grows
