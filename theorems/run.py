@@ -63,7 +63,7 @@ def describe(experiment: Experiment) -> str:
     sizes = table.per_class if isinstance(table.per_class, int) else f"{max(table.per_class)}..{min(table.per_class)}"
     span = f"{method.horizon:g} {'steps' if method.clock == 'step' else 'units of time'}"
     return (
-        f"[bold]{escape(experiment.name)}[/]: {experiment.scenario.kind}, gradient {method.kind}, {span}, "
+        f"[bold]{escape(experiment.name)}[/]: {experiment.scenario.kind}, {method.label}, {span}, "
         f"C = {table.classes}, N = {sizes}, p = {table.features}, gamma = {table.gamma}, eta = {method.eta:g}, "
         f"s = {method.ratio:g}, {method.schedule.kind} schedule"
     )
