@@ -108,12 +108,17 @@ def advance(
     carry: tuple[State, State, Any], first: Any, last: Any,
 ) -> tuple[State, State, Any]:  # fmt: skip
     """Take steps ``first`` to ``last`` (traced) of (state, velocity, the largest norm that both had so far)."""
+    state, velocity, largest = carry
+    size = jnp.hypot(symmetric_norm(numbers, state), symmetric_norm(numbers, velocity))
+    unit = jnp.where(size > 0, size, 1.0)  # a norm that is safe from overflow takes far longer than a step
+    to_h, to_w = 1 / (jnp.sqrt(numbers["ratio"]) * unit), 1 / unit
 
-    def size(state: State, velocity: State) -> Any:
-        return jnp.hypot(symmetric_norm(numbers, state), symmetric_norm(numbers, velocity))
+    def square(z: State, v: State) -> Any:
+        features = jnp.sum((to_h * z.features) ** 2 + (to_h * v.features) ** 2)
+        return features + jnp.sum((to_w * z.prototypes) ** 2 + (to_w * v.prototypes) ** 2)
 
     def once(k: Any, carry: tuple[State, State, Any]) -> tuple[State, State, Any]:
-        state, velocity, largest = carry
+        state, velocity, most = carry
 
         def entries(z: Any, v: Any, drive: Any) -> tuple[Any, Any]:
             return method.kick(z, v, rates[k].astype(z.dtype) * drive, momentum.astype(z.dtype))
@@ -121,11 +126,10 @@ def advance(
         drive = scenario.velocity(numbers, problem, state)
         moved = jax.tree.map(entries, state, velocity, drive)
         state, velocity = jax.tree.transpose(jax.tree.structure(state), jax.tree.structure((0, 0)), moved)
-        return state, velocity, jnp.maximum(largest, size(state, velocity).astype(largest.dtype))
+        return state, velocity, jnp.maximum(most, square(state, velocity))
 
-    state, velocity, largest = carry
-    largest = jnp.maximum(largest, size(state, velocity).astype(largest.dtype))
-    return jax.lax.fori_loop(first, last, once, (state, velocity, largest))
+    state, velocity, most = jax.lax.fori_loop(first, last, once, (state, velocity, jnp.ones_like(unit)))
+    return state, velocity, jnp.maximum(largest, size * jnp.sqrt(most))
 
 
 class Rounding(NamedTuple):

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from dynamics.errors import InputError
 from dynamics.experiment import Experiment
 from dynamics.families import members
 from dynamics.method import Method, Timing
@@ -21,6 +22,10 @@ from theorems.snapshot import Frame, Snapshot, metrics
 
 ABSENT = 2.0**-47  # a part of the start below this share of it is its rounding, and is taken as zero: 7e-15
 PRESENT = 1e-12  # a mode that holds less of the start than this carries no limit and no rate
+
+
+class NoExactSolution(InputError, LookupError):
+    """An experiment that no exact solution covers: it can be simulated, but not solved."""
 
 
 class Why(dict[str, str]):
@@ -159,12 +164,15 @@ def find(experiment: Experiment) -> type[ClosedForm]:
     """Return the exact solution that covers an experiment.
 
     Raises:
-        LookupError: none does.
+        NoExactSolution: none does.
     """
     for form in closed_forms().values():
         if form.covers(experiment):
             return form
-    raise LookupError(f"no exact solution covers {experiment.scenario.kind} with {experiment.method.kind}")
+    raise NoExactSolution(
+        f"an experiment must have an exact solution to be solved, but {experiment.scenario.kind} with "
+        f"{experiment.method.kind} has none. Simulate it: dynamics.simulate, or sweep --simulate."
+    )
 
 
 def resolved(lengths: Any, whole: Any) -> Any:

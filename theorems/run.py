@@ -14,6 +14,7 @@ from dynamics.experiment import Experiment, load
 from dynamics.precision import find_device, self_test
 from dynamics.preparation import resolve
 from dynamics.simulation import simulate
+from theorems.closed_form import find
 from theorems.comparison import Agreement, Report, compare
 from theorems.output import atomic_folder, write_run
 from theorems.solution import solve
@@ -35,6 +36,7 @@ def run_experiment(
     if device not in DEVICES:
         raise must("--device", "be cpu or gpu", device)
     experiment = resolve(load(source, changes))
+    find(experiment)  # refused before anything is simulated
     find_device(device)
     self_test()
     with atomic_folder(out, experiment.name, force) as folder:

@@ -49,7 +49,7 @@ def curves(
 
     Raises:
         InputError: a setting that is no experiment, or a start beside changes of it.
-        LookupError: no closed form covers the experiment.
+        NoExactSolution: no closed form covers the experiment.
     """
     count, moved = len(next(iter(changes.values()))), [key for key in changes if key.startswith("start.")]
     if start is not None and moved:
