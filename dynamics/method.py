@@ -49,7 +49,7 @@ class Timing(eqx.Module):
     step k has a formula, and no steps are summed.
     """
 
-    method: "type[Method]" = eqx.field(static=True)
+    method: type[Any] = eqx.field(static=True)
     schedule: type[Schedule] = eqx.field(static=True)
     steady: bool = eqx.field(static=True)
     steps: int = eqx.field(static=True)
@@ -58,8 +58,8 @@ class Timing(eqx.Module):
     @property
     def ends(self) -> Any:
         """The first time and the last, (2,)."""
-        xp = namespace(self.numbers["horizon"])
-        return xp.stack([xp.zeros(()), self.numbers["horizon"]])
+        last = float(self.steps) if self.steps else self.numbers["horizon"]
+        return namespace(last).stack([0.0 * last, last])
 
     def zeta(self, times: Any) -> Any:
         """Return zeta at times (T,)."""
@@ -69,8 +69,12 @@ class Timing(eqx.Module):
         """Return (ln|g|, sign g), (J, T) each, of modes with ``exponents`` (J,): see `Method.growth`."""
         return _growth(self, exponents, times)
 
+    def turning(self, exponents: Any) -> Any:
+        """Return which modes with ``exponents`` (J,) change their sign again and again, (J,)."""
+        return _turning(self, exponents)
+
     def pace(self, exponents: Any, times: Any) -> Pace | None:
-        """Return the growth as a clock times slopes, or None where rates that change forbid it."""
+        """Return the growth as a clock times slopes, or None where it is none."""
         return self.method.pace_at(self, exponents, times)
 
 
@@ -80,6 +84,7 @@ class Method(Table):
     kind: ClassVar[str]
     clock: ClassVar[str]
     length: ClassVar[str]
+    swings: ClassVar[bool] = False  # whether a mode may pass through zero between steps, so that |g| has no rate
 
     eta: float = Field(0.1, gt=0)
     ratio: float = Field(1.0, gt=0)
@@ -91,8 +96,13 @@ class Method(Table):
         """The last time, in the units of this method's clock."""
         return float(getattr(self, self.length))
 
+    @property
+    def label(self) -> str:
+        """What this method is called in a title."""
+        return f"gradient {self.kind}"
+
     def numbers(self) -> Numbers:
-        """Return what `dynamics.schedule` reads, as arrays that cross jit."""
+        """Return what `dynamics.schedule` and this method read, as arrays that cross jit."""
         return {
             "eta": np.float64(self.eta),
             "warmup": np.float64(self.warmup),
@@ -122,11 +132,17 @@ class Method(Table):
     def growth(self, exponents: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r"""Return (ln|g|, sign g) of modes that obey $z' = w z$ per zeta, each (times, exponents).
 
-        Flow: $g = e^{w\zeta}$. Descent: $g = \prod_{j<k}(1 + \eta_j w)$. A dead mode has ln = -inf.
+        Flow: $g = e^{w\zeta}$. Descent: $g = \prod_{j<k}(1 + \eta_j w)$. With momentum: see `dynamics.momentum`. A
+        mode that is zero has ln = -inf.
         """
         with exact():
             logs, signs = self.timing().growth(exponents, times)
             return np.asarray(logs).T, np.asarray(signs).T
+
+    def turning(self, exponents: np.ndarray) -> np.ndarray:
+        """Return which modes with ``exponents`` (J,) change their sign again and again, (J,)."""
+        with exact():
+            return np.asarray(self.timing().turning(exponents))
 
     @staticmethod
     def zeta_at(timing: Timing, times: Any) -> Any:
@@ -142,6 +158,12 @@ class Method(Table):
     def growth_at(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
         """Return `growth` as (J, T), modes first, for jit, where there is no pace."""
         raise NotImplementedError
+
+    @staticmethod
+    def turning_at(timing: Timing, exponents: Any) -> Any:
+        """Return `turning`, for jit: by the signs after the first step and after the last."""
+        first_and_last = jnp.stack([jnp.minimum(timing.ends[1], 1.0), timing.ends[1]])
+        return jnp.any(timing.growth(exponents, first_and_last)[1] < 0, axis=1)
 
     def walk(self, scenario: Any, numbers: Numbers, problem: Any, state: Any, times: np.ndarray) -> Iterator["Point"]:
         """Yield a `Point` at every saved time, the first included, simulated from the start."""
@@ -171,6 +193,11 @@ def _growth(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
         return timing.method.growth_at(timing, exponents, times)
     logs = jnp.where(pace.clock > 0, pace.clock * pace.slopes[:, None], 0.0)
     return logs, jnp.where(pace.turning[:, None], pace.turns, 1.0)
+
+
+@jax.jit
+def _turning(timing: Timing, exponents: Any) -> Any:
+    return timing.method.turning_at(timing, jnp.asarray(exponents))
 
 
 def schedules() -> dict[str, type[Schedule]]:

@@ -44,10 +44,10 @@ def generator(numbers: Numbers, problem: Problem) -> np.ndarray:
 
 
 def spectrum(numbers: Numbers, problem: Problem) -> Spectrum:
-    """Return the extreme exponents, those of the within-class residuals (-s l1) included."""
+    """Return the exponents, those of the within-class residuals (-s l1) included."""
     values = np.linalg.eigvalsh(generator(numbers, problem))
-    residual = -numbers["ratio"] * numbers["lambda_h"]
-    return Spectrum(min(values[0], residual), max(values[-1], residual))
+    exponents = np.append(values, -numbers["ratio"] * numbers["lambda_h"])
+    return Spectrum(min(exponents), max(exponents), exponents=exponents)
 
 
 def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
@@ -85,17 +85,13 @@ def zbar(numbers: Numbers, problem: Problem, state: State) -> Limit:
 def leaders(exponents: np.ndarray, method: Method) -> tuple[np.ndarray | None, str]:
     """Return which exponents grow fastest over the run, or None and why their direction has no limit."""
     times = np.array([0.0, method.horizon])
-    logs, signs = (part[-1] for part in method.growth(exponents, times))
+    logs = method.growth(exponents, times)[0][-1]
     if not np.any(np.isfinite(logs)):
         return None, "every mode is dead: the state is exactly zero after some step"
     scale = np.max(np.abs(logs[np.isfinite(logs)]))
     fastest = logs >= np.max(logs) - TIE * scale
-    _, first = (part[-1] for part in method.growth(exponents[fastest], np.array([0.0, min(1.0, method.horizon)])))
-    if np.any(first < 0) or np.any(signs[fastest] < 0):
-        return (
-            None,
-            "a fastest mode changes its sign at every step (the learning rate oscillates): no direction is approached",
-        )
+    if np.any(method.turning(exponents)[fastest]):
+        return None, "a fastest mode oscillates about zero (rate or momentum too large): no direction is approached"
     return fastest, ""
 
 

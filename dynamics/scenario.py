@@ -31,11 +31,15 @@ class Limit(NamedTuple):
 
 
 class Spectrum(NamedTuple):
-    """The extreme exponents of the linear motion, and how much a perturbation can be amplified beyond them."""
+    """The extreme exponents of the linear motion, and how much a perturbation can be amplified beyond them.
+
+    ``exponents`` (J,) are all of them that a method with momentum has to follow to bound its rounding.
+    """
 
     lowest: Any = 0.0
     highest: Any = 0.0
     transient: Any = 1.0
+    exponents: Any = 0.0
 
 
 class Interval(NamedTuple):

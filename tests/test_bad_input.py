@@ -122,7 +122,10 @@ VALUES = {
         {"scenario.kind": "anchored", "scenario.prototypes": "fixed"},
         "scenario.prototypes must be one of 'start' or 'etf'",
     ),
-    "a method of later": ({"method.kind": "heavy-ball"}, "method.kind must be one of descent, flow", "'heavy-ball'"),
+    "a method of later": ({"method.kind": "adam"}, "method.kind must be one of descent, flow, heavy-ball", "'adam'"),
+    "momentum of one": ({"method.kind": "nesterov", "method.momentum": 1}, "method.momentum must be < 1, but is 1"),
+    "negative momentum": ({"method.kind": "heavy-ball", "method.momentum": -0.1}, "method.momentum must be >= 0"),
+    "momentum of a descent": ({"method.momentum": 0.9}, "method.momentum", "'heavy-ball' or kind = 'nesterov'"),
     "a method as a list": ({"method.kind": "[1]"}, "method.kind must be one of descent, flow"),
     "a method as a number": ({"method.kind": 1}, "method.kind must be one of descent, flow"),
     "unknown schedule": ({"method.schedule": "cosin"}, "method.schedule must be one of", "Did you mean 'cosine'?"),
@@ -275,7 +278,7 @@ TABLES = {
     "key of another kind": (
         '[method]\nkind = "flow"\nsteps = 5',
         "method.steps must be a key of [method] with kind = 'flow'",
-        "It belongs to kind = 'descent'.",
+        "It belongs to kind = 'descent' or kind = 'heavy-ball' or kind = 'nesterov'.",
     ),
     "gamma inf": ("[problem]\ngamma = inf", "problem.gamma must be a number"),
     "a date": ("[problem]\nclasses = 2020-01-01", "problem.classes must be a whole number"),
@@ -308,7 +311,7 @@ def test_no_value_of_any_key_is_anything_but_accepted_or_refused(section):
     keys |= {key for table in Experiment().to_dict().values() for key in table} | {"file", "data"}
     for key in sorted(keys):
         for value in ODD:
-            for kind in ("descent", "flow") if section == "method" else ("",):
+            for kind in ("descent", "flow", "nesterov") if section == "method" else ("",):
                 changes = [f"method.kind={kind}", f"{section}.{key}={value}"]
                 try:
                     accepted = load(None, changes)

@@ -13,6 +13,7 @@ _HOMES = {
     "exact_states": "theorems.solution",
     "simulate_reduced": "theorems.reduced",
     "solve": "theorems.solution",
+    "stability_limit": "theorems.stability",
     "sweep": "theorems.sweeping",
     "verify": "theorems.verification",
 }

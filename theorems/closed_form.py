@@ -8,9 +8,10 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from dynamics.errors import InputError
 from dynamics.experiment import Experiment
 from dynamics.families import members
-from dynamics.method import Timing
+from dynamics.method import Method, Timing
 from dynamics.precision import namespace
 from dynamics.problem import Problem
 from dynamics.schedule import Numbers
@@ -21,6 +22,16 @@ from theorems.snapshot import Frame, Snapshot, metrics
 
 ABSENT = 2.0**-47  # a part of the start below this share of it is its rounding, and is taken as zero: 7e-15
 PRESENT = 1e-12  # a mode that holds less of the start than this carries no limit and no rate
+
+
+class NoExactSolution(InputError, LookupError):
+    """An experiment that no exact solution covers: it can be simulated, but not solved. ``why`` is a short reason."""
+
+    def __init__(self, what: str) -> None:
+        """Say of what none is known."""
+        self.why = f"no exact solution is known of {what}"
+        cure = "Simulate it: dynamics.simulate, or sweep --simulate."
+        super().__init__(f"an experiment must have an exact solution to be solved, but none is known of {what}. {cure}")
 
 
 class Why(dict[str, str]):
@@ -159,14 +170,14 @@ def find(experiment: Experiment) -> type[ClosedForm]:
     """Return the exact solution that covers an experiment.
 
     Raises:
-        LookupError: none does.
+        NoExactSolution: none does.
     """
     if not experiment.problem.linear:
-        raise LookupError(f"no exact solution is known of {experiment.problem.loss}")
+        raise NoExactSolution(experiment.problem.loss)
     for form in closed_forms().values():
         if form.covers(experiment):
             return form
-    raise LookupError(f"no exact solution covers {experiment.scenario.kind} with {experiment.method.kind}")
+    raise NoExactSolution(f"{experiment.scenario.kind} with {experiment.method.kind}")
 
 
 def resolved(lengths: Any, whole: Any) -> Any:
@@ -180,9 +191,15 @@ def snap(part: Any, whole: Any) -> Any:
     return xp.where(resolved(xp.linalg.norm(part), whole), part, 0.0)
 
 
+def swinging(method: Method, exponents: np.ndarray) -> np.ndarray:
+    """Return which modes (J,) pass through zero again and again, so that the size of what is left has no rate."""
+    return method.turning(exponents) if method.swings else np.zeros(len(exponents), dtype=bool)
+
+
 TIE = 1e-9  # exponents closer than this, relative to the largest, grow equally fast
 NOTHING = "every mode is dead: the state is exactly zero after some step"
-OSCILLATES = "a fastest mode changes its sign at every step (the learning rate oscillates): no direction is approached"
+OSCILLATES = "a fastest mode oscillates about zero (rate or momentum too large): no direction is approached"
+SWINGS = "what decays last swings through zero (momentum): its size has no rate"
 
 
 class Leaders(NamedTuple):
@@ -200,11 +217,9 @@ class Leaders(NamedTuple):
 def leading(timing: Timing, exponents: Any, exists: Any) -> Leaders:
     """Return the leaders among the modes (J,) that exist."""
     xp = namespace(exponents)
-    logs, signs = (xp.asarray(part)[:, -1] for part in timing.growth(exponents, timing.ends))
-    logs = xp.where(exists, logs, -xp.inf)
+    logs = xp.where(exists, xp.asarray(timing.growth(exponents, timing.ends)[0])[:, -1], -xp.inf)
     alive = xp.isfinite(logs)
     dead = ~xp.any(alive)
     fastest = logs >= xp.max(logs) - TIE * xp.max(xp.where(alive, abs(logs), 0.0))
-    early = xp.asarray(timing.growth(exponents, xp.minimum(timing.ends, 1.0))[1])[:, -1]
-    turning = xp.any(fastest & ((signs < 0) | (early < 0)))
+    turning = xp.any(fastest & xp.asarray(timing.turning(exponents)))
     return Leaders(xp.where(dead, exists, fastest), dead, turning & ~dead)

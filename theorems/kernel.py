@@ -20,7 +20,7 @@ from dynamics.problem import Problem
 from dynamics.scenario import NO_ZBAR
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.closed_form import ABSENT, PRESENT, ClosedForm, Why, leading, snap
+from theorems.closed_form import ABSENT, PRESENT, SWINGS, ClosedForm, Why, leading, snap, swinging
 from theorems.relax import relaxation
 from theorems.snapshot import (
     Features,
@@ -266,6 +266,8 @@ class KernelForm(ClosedForm):
         ):
             slower.append(0.0)
         shrinking = np.abs(self.a - self.g / np.where(root > 0, root, 1.0)) * (root > 0) > PRESENT * scale
+        if not slower and swinging(experiment.method, -root[shrinking]).any():
+            return Decay(None, None, SWINGS)
         slower += [*fallen[shrinking & np.isfinite(fallen)]]
         if not slower:
             return Decay(None, None, "the start lies in its limit: nothing is left to decay")

@@ -10,6 +10,7 @@ from dynamics.errors import must, unknown
 from dynamics.experiment import Experiment, changed
 from dynamics.measure import METRICS
 from dynamics.preparation import prepare
+from theorems.closed_form import find
 from theorems.comparison import versions
 from theorems.grid import Axis
 from theorems.plan import CLOCKS, Plan
@@ -25,6 +26,7 @@ def make_plan(
     """Return the plan of a sweep. It depends on its arguments alone, not on the machine, and so do its chunks.
 
     Raises:
+        NoExactSolution: a setting that cannot be solved, and is not to be simulated.
         InputError: an unknown metric, a value that the experiment cannot have, or different numbers of saved times.
     """
     names = _metrics(metrics)
@@ -32,7 +34,8 @@ def make_plan(
         experiment = changed(experiment, {"start.file": str((experiment.folder / experiment.start.file).resolve())})
     mapped = [axis for axis in axes if axis.mapped]
     variants = [changed(experiment, one) for one in _choices({a.key: a.values for a in axes if not a.mapped})]
-    _try_losses(variants, simulated=simulated)
+    for variant in variants if not simulated else ():
+        find(variant)  # refused before anything is written
     _try_values(variants[0], mapped)
     largest = max(_try_corners(variant, mapped) for variant in variants)
     points = _points(variants)
@@ -64,14 +67,6 @@ def _choices(values: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:
     """Return every choice of one value per key, as changes of an experiment."""
     for chosen in itertools.product(*values.values()):
         yield dict(zip(values, chosen, strict=True))
-
-
-def _try_losses(variants: list[Experiment], *, simulated: bool) -> None:
-    """Refuse to solve what has no exact solution."""
-    for variant in variants:
-        if not (simulated or variant.problem.linear):
-            cure = "No exact solution is known of it: add --simulate (simulated=True)."
-            raise must("the loss of a sweep that is solved exactly", "be 'unhinged'", variant.problem.loss, cure)
 
 
 def _try_values(variant: Experiment, mapped: list[Axis]) -> None:

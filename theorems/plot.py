@@ -56,7 +56,7 @@ def _title(report: Report) -> str:
     loss = f"$\\gamma$ = {gamma}" if table.linear else table.loss
     setting = f"C = {table.classes}, {per_class}, p = {table.features}, {loss}, $\\eta$ = {method.eta:g}"
     schedule = "" if method.schedule.kind == "constant" else f", {method.schedule.kind} schedule"
-    name = f"{experiment.name}: {experiment.scenario.kind} features, gradient {method.kind}"
+    name = f"{experiment.name}: {experiment.scenario.kind} features, {method.label}"
     return f"{name}\n{setting}, s = {method.ratio:g}{schedule}: {report.verdict}"
 
 

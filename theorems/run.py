@@ -15,6 +15,7 @@ from dynamics.precision import find_device, self_test
 from dynamics.preparation import resolve
 from dynamics.simulation import simulate
 from dynamics.trajectory import Trajectory
+from theorems.closed_form import NoExactSolution
 from theorems.comparison import Agreement, Report, compare
 from theorems.output import atomic_folder, write_run
 from theorems.solution import solve, unsolved
@@ -62,8 +63,8 @@ def _solved(simulated: Trajectory) -> Trajectory:
     """Return the exact solution of what was simulated, or one without values where none is known."""
     try:
         return solve(simulated.experiment)
-    except LookupError as reason:
-        return unsolved(simulated, str(reason))
+    except NoExactSolution as reason:
+        return unsolved(simulated, reason.why)
 
 
 def describe(experiment: Experiment) -> str:
@@ -73,7 +74,7 @@ def describe(experiment: Experiment) -> str:
     span = f"{method.horizon:g} {'steps' if method.clock == 'step' else 'units of time'}"
     loss = f"gamma = {table.gamma}" if table.linear else f"loss = {table.loss}"
     return (
-        f"[bold]{escape(experiment.name)}[/]: {experiment.scenario.kind}, gradient {method.kind}, {span}, "
+        f"[bold]{escape(experiment.name)}[/]: {experiment.scenario.kind}, {method.label}, {span}, "
         f"C = {table.classes}, N = {sizes}, p = {table.features}, {loss}, eta = {method.eta:g}, "
         f"s = {method.ratio:g}, {method.schedule.kind} schedule"
     )

@@ -49,7 +49,7 @@ def curves(
 
     Raises:
         InputError: a setting that is no experiment, or a start beside changes of it.
-        LookupError: no closed form covers the experiment.
+        NoExactSolution: no closed form covers the experiment.
     """
     count, moved = len(next(iter(changes.values()))), [key for key in changes if key.startswith("start.")]
     if start is not None and moved:
@@ -156,8 +156,7 @@ def _numbers(
         "problem.label_smoothing": table.label_smoothing,
         **{f"scenario.{name}": value for name, value in scenario_numbers(experiment).items()},
         "method.ratio": method.ratio,
-        "method.eta": pace["eta"],
-        "method.warmup": pace["warmup"],
+        **{f"method.{name}": pace[name] for name in _own(pace)},
         f"method.{method.length}": pace["horizon"],
         **{f"method.{name}": value for name, value in pace["schedule"].items()},
         **{f"start.{name}": getattr(start, name) if scaled else 1.0 for name in SCALES},
@@ -165,10 +164,15 @@ def _numbers(
     return {key: np.broadcast_to(np.asarray(changes.get(key, value), float), count) for key, value in own.items()}
 
 
+def _own(pace: dict[str, Any]) -> list[str]:
+    """Return which of a method's numbers have the names of its keys."""
+    return [name for name in pace if name not in ("horizon", "schedule")]
+
+
 def _clock(timing: Timing, times: Any, numbers: dict[str, Any]) -> tuple[Timing, Any]:
     """Return the clock of one setting and its saved times, which are the same shares of its whole length."""
     length = f"method.{timing.method.length}"
-    pace = {name: numbers[f"method.{name}"] for name in ("eta", "warmup")}
+    pace = {name: numbers[f"method.{name}"] for name in _own(timing.numbers)}
     pace["horizon"] = numbers[length]
     pace["schedule"] = {name: numbers[f"method.{name}"] for name in timing.numbers["schedule"]}
     longer = 1.0 if timing.steps else numbers[length] / timing.numbers["horizon"]

@@ -49,7 +49,7 @@ def solve(
 
     Raises:
         InputError: an experiment that cannot be prepared, or times outside it, which no rates are known for.
-        LookupError: no closed form covers it.
+        NoExactSolution: no closed form covers it.
     """
     began = time.perf_counter()
     times = experiment.times() if times is None else _within(experiment, times)

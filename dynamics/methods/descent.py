@@ -8,34 +8,36 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from pydantic import Field
 
-from dynamics.method import Method, Pace, Point, Timing
+from dynamics.method import Pace, Point, Timing
 from dynamics.problem import Problem
 from dynamics.scenario import Interval, Scenario, settle
 from dynamics.schedule import Numbers, descent_rates
 from dynamics.state import State
+from dynamics.stepping import INTERRUPTIBLE, Stepping
 
-INTERRUPTIBLE = 200  # steps of one compiled call: Ctrl-C waits for no more than these
 ROUNDINGS = 4  # per step and entry: a product, a sum in the operator, a product and a sum in the update
 
 
-class Descent(Method):
+class Descent(Stepping):
     r"""Gradient descent, simultaneous updates; clock: step k.
 
     $Z_{k+1} = Z_k + \eta_k\,dZ/d\zeta(Z_k)$ for ``steps`` steps; $\zeta_k = \sum_{j<k}\eta_j$.
     """
 
     kind: ClassVar[str] = "descent"
-    clock: ClassVar[str] = "step"
-    length: ClassVar[str] = "steps"
-    steps: int = Field(50_000, ge=1, le=10**9)
 
-    def times(self, points: int) -> np.ndarray:
-        """See `Method.times`: whole steps, repeats dropped."""
-        if points > self.steps:
-            return np.arange(self.steps + 1.0)
-        return np.unique(np.rint(np.linspace(0, self.steps, points)))
+    @staticmethod
+    def kick(position: Any, velocity: Any, push: Any, momentum: Any) -> tuple[Any, Any]:
+        """See `Stepping.kick`: without a velocity."""
+        del momentum
+        return position + push, velocity
+
+    @staticmethod
+    def farthest(momentum: float) -> float:
+        """See `Stepping.farthest`."""
+        del momentum
+        return 2.0
 
     @staticmethod
     def zeta_at(timing: Timing, times: Any) -> Any:

@@ -36,14 +36,15 @@ class Anchored(Scenario):
     def spectrum(numbers: Numbers, problem: Problem) -> Spectrum:
         """See `Scenario.spectrum`: the decay of H towards WM/l1, and the prototypes at rest."""
         del problem
-        return Spectrum(-numbers["ratio"] * numbers["lambda_h"], 0.0)
+        exponent = -numbers["ratio"] * numbers["lambda_h"]
+        return Spectrum(exponent, 0.0, exponents=exponent)
 
     @staticmethod
     def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:
         """See `Scenario.limit`: H tends to the direction of W M."""
         exponent = np.array([-numbers["ratio"] * numbers["lambda_h"]])
         if method.growth(exponent, np.array([0.0, method.horizon]))[0][-1, 0] > 0:
-            return Limit(None, "the learning rate is above 2/(s lambda_h): the features oscillate and diverge")
+            return Limit(None, "the learning rate is too large for lambda_h: the features oscillate and diverge")
         target = problem.push(state.prototypes)
         if not norm(target) > PRESENT * norm(state.prototypes):
             return Limit(None, "W M is zero: the prototypes drive no feature")

@@ -45,7 +45,8 @@ class Kernel(Scenario):
         r"""See `Scenario.spectrum`: exponents $\pm\sqrt\tau$, tau the eigenvalues of $T = s G'KG$, $G = M'\otimes I$.
 
         The motion is not symmetric, so a perturbation may first be amplified: with $a = |G|$, $c = s|KG|$, by at most
-        $1 + (a + c)/\sqrt{\tau_1} + ac/\tau_1$, the norms of its four blocks.
+        $1 + (a + c)/\sqrt{\tau_1} + ac/\tau_1$, the norms of its four blocks. With momentum too the motion is a
+        polynomial of positive coefficients in the exponent, so the largest one bounds them all.
         """
         values, _ = eigen(numbers, problem)
         top = max(values[-1], 0.0)
@@ -54,7 +55,7 @@ class Kernel(Scenario):
         smooth = numbers["ratio"] * np.sqrt(np.linalg.norm(factor.T @ factor, 2) * top / numbers["ratio"])
         reach = 1 / np.sqrt(top) if top > 0 else numbers["zeta"]
         transient = 1 + (push + smooth) * reach + push * smooth * reach**2
-        return Spectrum(-np.sqrt(top), np.sqrt(top), transient)
+        return Spectrum(-np.sqrt(top), np.sqrt(top), transient, np.sqrt(top))
 
     @staticmethod
     def limit(numbers: Numbers, problem: Problem, state: State, method: Method) -> Limit:

@@ -18,7 +18,7 @@ from dynamics.scenario import NO_ZBAR
 from dynamics.schedule import Numbers
 from dynamics.state import State
 from dynamics.trajectory import Decay
-from theorems.closed_form import PRESENT, ClosedForm, Why, numbers_of, resolved, snap
+from theorems.closed_form import PRESENT, SWINGS, ClosedForm, Why, numbers_of, resolved, snap, swinging
 from theorems.relax import Relaxation, relaxation
 from theorems.snapshot import Features, Frame, Sizes, Snapshot, centre, chord, measured, whole
 
@@ -98,7 +98,7 @@ class Anchored(ClosedForm):
         if not _driven(form.parts):
             why["distance"] = "W M is zero: the prototypes drive no feature"
         elif not form.has_limit:
-            why["distance"] = "the learning rate is above 2/(s lambda_h): the features oscillate and diverge"
+            why["distance"] = "the learning rate is too large for lambda_h: the features oscillate and diverge"
         return dataclasses.replace(
             form,
             why=why,
@@ -210,6 +210,8 @@ class Anchored(ClosedForm):
             return Decay(None, None, "H0 is parallel to W M: nothing is left to decay")
         if self.decay_h == 0:
             return Decay(1.0, "algebraic")
+        if swinging(experiment.method, np.array([-self.ratio * self.decay_h]))[0]:
+            return Decay(None, None, SWINGS)
         zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]
         multiplier = abs(ticks.grown[-1])
         if multiplier == 0:

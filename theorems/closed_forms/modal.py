@@ -32,7 +32,7 @@ from dynamics.scenario import NO_ZBAR
 from dynamics.schedule import Numbers
 from dynamics.state import State, rescaled
 from dynamics.trajectory import Decay
-from theorems.closed_form import PRESENT, ClosedForm, Why, leading, numbers_of
+from theorems.closed_form import PRESENT, SWINGS, ClosedForm, Why, leading, numbers_of, swinging
 from theorems.margins import Motion, Motions
 from theorems.modes import Axes, Groups, Modes, axes, label_modes
 from theorems.projection import (
@@ -380,9 +380,11 @@ class Modal(ClosedForm):
         whole = length(lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, np.ones(len(parts))))
         logs = np.where(parts > PRESENT * whole, ticks.logs[-1], -np.inf)
         zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]
-        slower = logs[~self.fastest]
+        slower = np.where(self.fastest, -np.inf, logs)
         if not np.isfinite(slower).any():
             return Decay(None, None, "the start lies in its limit: nothing is left to decay")
+        if swinging(experiment.method, np.asarray(self.exponents))[np.argmax(slower)]:
+            return Decay(None, None, SWINGS)
         return Decay(float((logs[self.fastest].max() - slower.max()) / zeta), "exponential")
 
     def _biases(self, problem: Problem, tick: Tick) -> Any:
