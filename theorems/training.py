@@ -1,6 +1,7 @@
 """An experiment trained by this package's simulator, from a start of one's own and to any times."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from dynamics.precision import ROUNDING, exact
 from dynamics.simulation import begin
 from theorems.reference import Path, sizes
 
-Observable = Callable[[State], np.ndarray]
+Observable = Callable[[State], Any]  # an array, or a number
 
 
 def train(experiment: Experiment, times: np.ndarray, observe: Observable, start: State | None = None) -> Path:
