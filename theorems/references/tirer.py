@@ -81,8 +81,7 @@ class Sizes:
 def squares(sizes: np.ndarray, decay: float, threshold: float = 1.0) -> np.ndarray:
     """Return sqrt(lW/lH) |w_k|^2 of every class, (K,).
 
-    ``decay`` is sqrt(lW lH); ``threshold``
-    multiplies n times it.
+    ``decay`` is sqrt(lW lH); ``threshold`` multiplies n times it.
     """
     return np.maximum(np.sqrt(sizes) - threshold * sizes.sum() * decay, 0.0)
 
