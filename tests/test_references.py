@@ -17,7 +17,7 @@ from theorems import claim as claim_module
 from theorems.claim import MOVED, REFERENCES, choose_claims, results
 from theorems.cli import app
 from theorems.reference import Path, digits, integrate, same
-from theorems.references import braun, kernel_regression, mixon, saxe, soudry
+from theorems.references import braun, garrod, kernel_regression, mixon, saxe, soudry, tirer, zhu
 from theorems.report import html_page, markdown_page
 from theorems.verdict import Verdict, judge
 from theorems.verification import examine
@@ -65,8 +65,13 @@ FORMULAS = [
     (saxe, "growth", "numbers"),
     (braun, "riccati", "flow"),
     (braun, "doubled", "unhinged"),
+    (garrod, "strengths", "modes"),
+    (garrod, "duration", "time"),
     (mixon, "eigenvalue", "flow"),
     (kernel_regression, "outputs", "flow"),
+    (tirer, "squares", "minimum"),
+    (zhu, "stretch", "minimum"),
+    (zhu, "length", "minimum"),
 ]
 
 
