@@ -105,7 +105,11 @@ VALUES = {
     "smoothing of one": ({"problem.label_smoothing": 1}, "problem.label_smoothing must be < 1"),
     "negative smoothing": ({"problem.label_smoothing": -0.1}, "problem.label_smoothing must be >= 0"),
     "unknown weights": ({"problem.sample_weights": "square"}, "problem.sample_weights must be one of", "'sqrt'"),
-    "a loss of later": ({"problem.loss": "cross-entropy"}, "problem.loss must be one of unhinged", "'cross-entropy'"),
+    "an unknown loss": (
+        {"problem.loss": "hinge"},
+        "problem.loss must be one of cross-entropy, mse, unhinged",
+        "'hinge'",
+    ),
     "unknown scenario": ({"scenario.kind": "sphericle"}, "scenario.kind must be one of", "Did you mean 'spherical'?"),
     "a scenario as a number": ({"scenario.kind": 5}, "scenario.kind must be one of anchored", "but is 5"),
     "a scenario as a list": ({"scenario.kind": "[1]"}, "scenario.kind must be one of anchored", "but is [1]"),

@@ -168,10 +168,9 @@ def test_the_squared_error_of_a_small_start_is_the_unhinged_flow_to_second_order
     assert apart[0] < 1e-2
 
 
-@pytest.mark.parametrize("loss", CURVED)
-def test_few_rows_are_moved_in_their_own_span(loss, monkeypatch):
+def test_few_rows_are_moved_in_their_own_span(monkeypatch):
     """Twelve rows of 40 numbers: the same motion, and the same state at its end, in p dimensions."""
-    experiment, seen = build(loss, SCENARIOS[1], {"steps": 60, "eta": 0.05, "ratio": 2.0}, features=40), []
+    experiment, seen = build("cross-entropy", SCENARIOS[1], {"steps": 60, "eta": 0.05, "ratio": 2.0}, features=40), []
     found = simulate(experiment, watch=lambda state: seen.append(np.array(state.features)))
     assert simulation.spanned(*prepare(experiment)).shape == (40, 12)
     assert simulation.spanned(*prepare(build("unhinged", SCENARIOS[1], features=40))) is None
@@ -183,8 +182,8 @@ def test_few_rows_are_moved_in_their_own_span(loss, monkeypatch):
     np.testing.assert_allclose(seen[-1], wanted.last[1].features, rtol=0, atol=FLOWN)
 
 
-@pytest.mark.parametrize("loss", CURVED)
-def test_what_has_no_exact_solution_is_simulated_and_not_compared(loss, tmp_path):
+def test_what_has_no_exact_solution_is_simulated_and_not_compared(tmp_path):
+    loss = "cross-entropy"
     path = tmp_path / "curved.toml"
     values = {
         "problem": {"classes": 3, "per_class": 2, "features": 4, "loss": loss},
@@ -244,3 +243,17 @@ def test_the_three_losses_of_the_figure_start_alike_and_end_apart():
     assert found["mse"].metrics["loss"][-1] < 1e-6
     logs = np.log(found["cross-entropy"].metrics["loss"])
     assert np.log(2) < logs[half] - logs[-1] < 1.5 * np.log(2)  # it falls a little faster than 1/t, as the norm grows
+
+
+@pytest.mark.parametrize("scenario", [*SCENARIOS, {"kind": "kernel"}], ids=lambda one: one["kind"])
+@pytest.mark.parametrize("loss", ["unhinged", *CURVED])
+def test_a_float32_state_is_moved_in_float32(scenario, loss):
+    if scenario["kind"] == "kernel" and loss != "unhinged":
+        return
+    experiment = build(loss, scenario)
+    problem, start = prepare(experiment)
+    with exact():
+        numbers, _, _ = begin(experiment, problem, start, 1.0)
+        narrow = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float64 else x, (numbers, problem, start))
+        found = type(experiment.scenario).velocity(*jax.tree.map(jnp.asarray, narrow))
+    assert {part.dtype for part in jax.tree.leaves(found)} == {np.dtype(np.float32)}

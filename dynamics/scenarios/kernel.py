@@ -88,7 +88,7 @@ class Kernel(Scenario):
 def flat_factor(problem: Problem) -> Any:
     r"""Return $Q = A/\sqrt r$, shape (n p, r), so that K = Q Q'."""
     factor = problem.kernel_factor
-    return factor.reshape(-1, factor.shape[-1]) / np.sqrt(factor.shape[-1])
+    return factor.reshape(-1, factor.shape[-1]) / factor.shape[-1] ** 0.5  # no float64 of NumPy: float32 stays float32
 
 
 def couplings(problem: Problem) -> np.ndarray:
