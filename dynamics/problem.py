@@ -67,9 +67,9 @@ class Problem(eqx.Module):
 
     def push(self, prototypes: Array) -> Array:
         """Return (W M)', shape (n, p), in O(n p): the direction in which the loss drives each feature."""
-        return self.drive(prototypes)[self.labels]
+        return self.class_push(prototypes)[self.labels]
 
-    def drive(self, prototypes: Array) -> Array:
+    def class_push(self, prototypes: Array) -> Array:
         """Return the column of W M of each class, shape (C, p): samples of one class share it."""
         drive = self.alpha * prototypes + self.beta * prototypes.sum(axis=0)
         return self.weights[:, None] * drive / self.samples

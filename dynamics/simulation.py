@@ -50,7 +50,7 @@ def simulate(
         numbers, limits, why = begin(experiment, problem, state, zeta[-1])
         numbers["rounding"] = np.float64(ROUNDING[dtype])
         basis = spanned(problem, state)
-        state = turned(state, basis)
+        state, back = turned(state, basis), None if basis is None else basis.T
         if float32:
             problem, state, numbers, limits = jax.tree.map(_narrow, (problem, state, numbers, limits))
         problem, state, numbers, limits = jax.tree.map(jnp.asarray, (problem, state, numbers, limits))
@@ -62,7 +62,7 @@ def simulate(
             rows.append(_row(scenario, numbers, problem, limits, point))
             state = point.state
             if watch:
-                watch(turned(state, None if basis is None else basis.T))
+                watch(turned(state, back))
             if progress:
                 progress(len(rows), len(times))
         columns = _columns(rows, len(times))
@@ -78,7 +78,7 @@ def simulate(
         error=errors,
         classes={name: columns[name] for name in PER_CLASS},
         unit={name: columns["unit_" + name] for name in ("loss", "objective")},
-        last=storable(0.0, unsorted(problem, turned(state, None if basis is None else basis.T))),
+        last=storable(0.0, unsorted(problem, turned(state, back))),
         experiment=experiment,
         seconds=time.perf_counter() - began,
         why=why,

@@ -344,6 +344,10 @@ def test_what_has_no_stability_limit_is_refused():
         theorems.stability_limit(build("unconstrained", "flow"))
     with pytest.raises(dynamics.InputError, match=r"scenario\.kind must move linearly"):
         theorems.stability_limit(build("spherical", "descent"))
+    with pytest.raises(
+        dynamics.InputError, match=r"problem\.loss must be linear to have a stability limit, but is 'mse'"
+    ):
+        theorems.stability_limit(build("unconstrained", "descent", problem={"loss": "mse"}))
     assert build("unconstrained", "descent").method.stability_limit(0.0) == np.inf
 
 

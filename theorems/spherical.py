@@ -101,7 +101,7 @@ class SphericalForm(ClosedForm):
         """See `ClosedForm.of`."""
         kept, timing = jax.device_get(cls.keep(problem, start)), experiment.method.timing()
         form = cls.setting(kept, problem, numbers_of(experiment), timing)
-        drive = problem.drive(start.prototypes)
+        drive = problem.class_push(start.prototypes)
         # A sample without a target keeps its own direction, with nothing across.
         still, x, y = (form.lengths == 0)[:, None], form.begin.x[:, None], form.begin.y[:, None]
         along = np.where(still, start.features, drive[problem.labels]) / np.where(still, x, form.lengths[:, None])

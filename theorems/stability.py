@@ -18,13 +18,15 @@ def stability_limit(experiment: Experiment) -> float:
     do not matter, its ratio s does.
 
     Raises:
-        InputError: an experiment that cannot be prepared, takes no steps, or is not linear (spherical).
+        InputError: an experiment that cannot be prepared, takes no steps, or is not linear (spherical, another loss).
     """
     method, kind = experiment.method, experiment.scenario.kind
     if not isinstance(method, Stepping):
         raise must("method.kind", "take steps to have a stability limit", method.kind, "A flow has none.")
     if kind == "spherical":
         raise must("scenario.kind", "move linearly to have a stability limit", kind)
+    if not experiment.problem.linear:
+        raise must("problem.loss", "be linear to have a stability limit", experiment.problem.loss)
     problem, start = prepare(experiment)
     with exact():
         numbers, _, _ = begin(experiment, problem, start, method.horizon * method.eta)

@@ -34,11 +34,6 @@ def train(experiment: Experiment, times: np.ndarray, observe: Observable, start:
     return Path(states, sizes(states - twins))
 
 
-def logits(state: State) -> np.ndarray:
-    """Return H^T W + 1 b^T, (n, C)."""
-    return state.features @ state.prototypes.T + state.biases
-
-
 def gram(state: State) -> np.ndarray:
     """Return the scalar products of the columns of (H, W), (n + C, n + C): the state up to a rotation."""
     rows = np.concatenate([state.features, state.prototypes])

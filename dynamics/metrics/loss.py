@@ -1,4 +1,4 @@
-"""The unhinged loss, its objective, and the scale on which two losses are compared."""
+"""The loss, its objective, and the scale on which two losses are compared."""
 
 from typing import Any
 

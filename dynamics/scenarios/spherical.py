@@ -52,7 +52,7 @@ class Spherical(Scenario):
         """See `Scenario.velocity`."""
         radius = jnp.linalg.norm(state.features, axis=1, keepdims=True)
         unit = state.features / radius
-        driven = drive(problem, State(unit, state.prototypes, state.biases)).features
+        driven = drive(problem, Spherical.seen(state)).features
         tangent = driven - unit * jnp.sum(unit * driven, axis=1, keepdims=True)
         moved = numbers["ratio"] * radius ** (numbers["power"] - 1) * tangent
         return State(moved, jnp.zeros_like(state.prototypes), jnp.zeros_like(state.biases))
@@ -67,10 +67,8 @@ class Spherical(Scenario):
     def stiffness(cls, numbers: Numbers, problem: Problem, state: State) -> float:
         """See `Scenario.stiffness`: a flow conserves every norm, so the rates of the start stay."""
         if problem.loss is not None:
-            radius = np.linalg.norm(np.asarray(state.features), axis=1, keepdims=True)
-            unit = State(state.features / radius, state.prototypes, state.biases)
-            largest = np.max(radius ** (numbers["power"] - 2))
-            return numbers["ratio"] * largest * steepness(problem, numbers["ratio"], unit)
+            largest = np.max(np.linalg.norm(np.asarray(state.features), axis=1) ** (numbers["power"] - 2))
+            return numbers["ratio"] * largest * steepness(problem, numbers["ratio"], cls.seen(state))
         return float(jnp.max(_plane(numbers, problem, state, 1.0)[1]))
 
     @staticmethod

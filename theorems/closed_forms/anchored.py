@@ -104,7 +104,7 @@ class Anchored(ClosedForm):
             why=why,
             means=means,
             residuals=snap(start.features - means[problem.labels], np.linalg.norm(start.features)),
-            drive=problem.drive(start.prototypes),
+            drive=problem.class_push(start.prototypes),
             prototypes=start.prototypes,
         )
 

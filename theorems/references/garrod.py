@@ -38,10 +38,11 @@ from scipy.optimize import brentq
 from scipy.special import expi
 
 from dynamics import Experiment, State
+from dynamics.loss import logits
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, measured
 from theorems.reference import Path, digits, integrate, same
-from theorems.training import logits, train
+from theorems.training import train
 from theorems.verdict import Evidence, Strength, Verdict
 
 SOURCE = "Garrod, Keating, Thrampoulidis, arXiv 2512.04006"

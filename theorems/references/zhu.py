@@ -29,10 +29,11 @@ import numpy as np
 from scipy.special import log_softmax
 
 from dynamics import Experiment, State
+from dynamics.loss import logits
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, measured
 from theorems.reference import Path, digits
-from theorems.training import Observable, gram, logits, train
+from theorems.training import Observable, gram, train
 from theorems.verdict import Evidence, Strength, Verdict
 
 SOURCE = "Zhu, Ding, Zhou, Li, You, Sulam, Qu, NeurIPS 2021, arXiv 2105.02375"
