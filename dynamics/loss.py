@@ -26,11 +26,13 @@ class Loss:
     r"""Base of the losses; ``linear`` says that M is all of it, and that exact solutions exist in general.
 
     ``curvature`` bounds the second derivative of $\ell$ in the logits, times n over the sample's weight.
+    ``mixes`` says that L is the same of samples of equal weight that, with their targets, an orthogonal matrix mixed.
     """
 
     kind: ClassVar[str]
     linear: ClassVar[bool] = False
     curvature: ClassVar[float] = 0.0
+    mixes: ClassVar[bool] = False
 
     @staticmethod
     def value(problem: Problem, logits: Any) -> Any:
@@ -47,24 +49,13 @@ def drive(problem: Problem, state: State) -> Drive:
     """Return minus the gradients of the problem's loss at a state, whose features are those that the loss sees."""
     if problem.loss is None:
         return Drive(problem.push(state.prototypes), problem.pull(state.features), problem.bias_drive())
-    residuals = problem.loss.residuals(problem, logits(state))
-    return Drive(residuals @ state.prototypes, residuals.T @ state.features, jnp.sum(residuals, axis=0))
+    residuals = problem.loss.residuals(problem, logits(state, problem.ones))
+    return Drive(residuals @ state.prototypes, residuals.T @ state.features, jnp.sum(problem.ones * residuals, axis=0))
 
 
-def logits(state: State) -> Any:
-    """Return the logits, (n, C)."""
-    return state.features @ state.prototypes.T + state.biases
-
-
-def targets(problem: Problem) -> Any:
-    """Return the smoothed one-hot targets $(1-a)e_y + a/C$, (n, C)."""
-    own = problem.labels[:, None] == jnp.arange(problem.classes)
-    return (1 - problem.smoothing) * own + problem.smoothing / problem.classes
-
-
-def sample_weights(problem: Problem) -> Any:
-    r"""Return $\omega_i/n$ of every sample, (n, 1)."""
-    return (problem.weights / problem.samples)[problem.labels][:, None]
+def logits(state: State, ones: Any = 1.0) -> Any:
+    """Return the logits, (n, C), of rows that have the biases ``ones`` times, (n, 1)."""
+    return state.features @ state.prototypes.T + ones * state.biases
 
 
 def loss_kinds() -> dict[str, type[Loss]]:

@@ -124,6 +124,10 @@ class Method(Table):
         """Return at most ``points`` saved times, both ends included, on this method's clock."""
         raise NotImplementedError
 
+    def evaluations(self, times: np.ndarray) -> float:
+        """Return about how often the velocity is evaluated from one saved time to the next."""
+        raise NotImplementedError
+
     def zeta(self, times: np.ndarray) -> np.ndarray:
         """Return zeta at the saved times."""
         with exact():

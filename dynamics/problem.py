@@ -65,6 +65,11 @@ class Problem(eqx.Module):
         """Whether all classes have one size and one weight."""
         return bool(np.all(self.sizes == self.sizes[0]) and np.all(self.weights == self.weights[0]))
 
+    @property
+    def ones(self) -> Any:
+        """How often each row has the biases: once."""
+        return 1.0
+
     def push(self, prototypes: Array) -> Array:
         """Return (W M)', shape (n, p), in O(n p): the direction in which the loss drives each feature."""
         return self.class_push(prototypes)[self.labels]
@@ -83,6 +88,15 @@ class Problem(eqx.Module):
         """Return m = M 1, shape (C,): the direction in which the loss drives the biases."""
         mass = self.weights * self.sizes / self.samples
         return self.alpha * mass + self.beta * jnp.sum(mass)
+
+    def targets(self) -> Array:
+        """Return the smoothed one-hot targets $(1-a)e_y + a/C$ of every row, (n, C)."""
+        own = self.labels[:, None] == jnp.arange(self.classes)
+        return (1 - self.smoothing) * own + self.smoothing / self.classes
+
+    def sample_weights(self) -> Array:
+        r"""Return $\omega_i/n$ of every row, (n, 1)."""
+        return (self.weights / self.samples)[self.labels][:, None]
 
     def operator_norm(self) -> float:
         """Return |M|, the largest singular value of the label operator, from a C x C matrix. Not for jit."""

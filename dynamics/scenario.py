@@ -70,6 +70,7 @@ class Scenario(Table):
     kind: ClassVar[str]
     moves_prototypes: ClassVar[bool] = True
     uses_kernel: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True  # whether samples mixed by an orthogonal matrix move as these samples do, mixed
     errors_by_step: ClassVar[bool] = False  # whether a descent carries its error by `spread` instead of `settle`
 
     def numbers(self) -> Numbers:
@@ -171,7 +172,7 @@ def steepness(problem: Problem, ratio: Any, state: State) -> float:
         return 0.0
     share = problem.loss.curvature * float(np.max(problem.weights)) / problem.samples
     h, w = (np.linalg.norm(np.asarray(part), 2) for part in (state.features, state.prototypes))
-    residuals = float(norm(problem.loss.residuals(problem, logits(state))))
+    residuals = float(norm(problem.loss.residuals(problem, logits(state, problem.ones))))
     return share * (h**2 + ratio * w**2 + problem.samples) + np.sqrt(ratio) * residuals
 
 

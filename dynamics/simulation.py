@@ -14,6 +14,7 @@ from dynamics.method import Point
 from dynamics.precision import ROUNDING, exact, find_device
 from dynamics.preparation import prepare
 from dynamics.problem import Problem
+from dynamics.reduction import reduced
 from dynamics.scenario import Limit, Scenario, Spectrum
 from dynamics.schedule import Numbers
 from dynamics.state import State, storable
@@ -49,20 +50,19 @@ def simulate(
         scenario = type(experiment.scenario)
         numbers, limits, why = begin(experiment, problem, state, zeta[-1])
         numbers["rounding"] = np.float64(ROUNDING[dtype])
-        basis = spanned(problem, state)
-        state, back = turned(state, basis), None if basis is None else basis.T
-        if float32:
-            problem, state, numbers, limits = jax.tree.map(_narrow, (problem, state, numbers, limits))
-        problem, state, numbers, limits = jax.tree.map(jnp.asarray, (problem, state, numbers, limits))
+        reduction = reduced(scenario, problem, state, experiment.method.evaluations(times))
+        cast = _narrowed if float32 else jnp.asarray
+        problem, reduction, numbers, limits = jax.tree.map(cast, (problem, reduction, numbers, limits))
 
         rows: list[dict[str, Any]] = []
-        for point in experiment.method.walk(scenario, numbers, problem, state, times):
-            if not _finite(point.state):
+        for moved in experiment.method.walk(scenario, numbers, reduction.problem, reduction.state, times):
+            if not _finite(moved.state):
                 break
+            point = Point(reduction.unmixed(moved.state), moved.twin and reduction.unmixed(moved.twin), moved.error)
             rows.append(_row(scenario, numbers, problem, limits, point))
             state = point.state
             if watch:
-                watch(turned(state, back))
+                watch(reduction.whole(state))
             if progress:
                 progress(len(rows), len(times))
         columns = _columns(rows, len(times))
@@ -78,7 +78,7 @@ def simulate(
         error=errors,
         classes={name: columns[name] for name in PER_CLASS},
         unit={name: columns["unit_" + name] for name in ("loss", "objective")},
-        last=storable(0.0, unsorted(problem, turned(state, back))),
+        last=storable(0.0, unsorted(problem, reduction.whole(state))),
         experiment=experiment,
         seconds=time.perf_counter() - began,
         why=why,
@@ -106,26 +106,6 @@ def begin(
     return numbers, limits, {name: limit.why for name, limit in found.items() if limit.state is None}
 
 
-def spanned(problem: Problem, state: State) -> np.ndarray | None:
-    r"""Return an orthonormal basis (p, r) of what all features and prototypes span, or None where it does not pay.
-
-    A state never leaves the span of its start, and whatever is measured is the same in any orthonormal coordinates; so
-    r = n + C < p numbers do for each row. Not for the unhinged loss: what turning rounds, its error bounds do not hold.
-    """
-    rows = np.concatenate([state.features, state.prototypes])
-    if problem.loss is None or rows.shape[0] >= rows.shape[1]:
-        return None
-    return np.linalg.qr(rows.T)[0]
-
-
-def turned(state: State, basis: np.ndarray | None) -> State:
-    """Return a state whose rows are coordinates in a basis (p, r); with its transpose, back."""
-    if basis is None:
-        return state
-    features, prototypes = (np.asarray(part, float) @ basis for part in (state.features, state.prototypes))
-    return State(features, prototypes, state.biases)
-
-
 def _row(
     scenario: type[Scenario], numbers: Numbers, problem: Problem, limits: dict[str, State | None], point: Point
 ) -> dict[str, Any]:
@@ -150,9 +130,10 @@ def _finite(state: State) -> bool:
     return all(bool(jnp.all(jnp.isfinite(part))) for part in jax.tree.leaves(state))
 
 
-def _narrow(x: Any) -> Any:
+def _narrowed(x: Any) -> Any:
+    """Return an array with float32 in place of float64."""
     x = np.asarray(x)
-    return x.astype(np.float32) if x.dtype == np.float64 else x
+    return jnp.asarray(x.astype(np.float32) if x.dtype == np.float64 else x)
 
 
 def unsorted(problem: Problem, state: State) -> State:

@@ -27,6 +27,10 @@ class Stepping(Method):
             return np.arange(self.steps + 1.0)
         return np.unique(np.rint(np.linspace(0, self.steps, points)))
 
+    def evaluations(self, times: np.ndarray) -> float:
+        """See `Method.evaluations`: once a step."""
+        return self.steps / (len(times) - 1)
+
     @staticmethod
     def kick(position: Any, velocity: Any, push: Any, momentum: Any) -> tuple[Any, Any]:
         """Return the position and the velocity after one step."""

@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from typer.testing import CliRunner
 
 import theorems
-from dynamics import Experiment, prepare, simulate, simulation
+from dynamics import Experiment, prepare, reduction, simulate
 from dynamics.errors import InputError
 from dynamics.loss import drive, logits, loss_kinds
 from dynamics.precision import exact
@@ -168,18 +168,58 @@ def test_the_squared_error_of_a_small_start_is_the_unhinged_flow_to_second_order
     assert apart[0] < 1e-2
 
 
+def both_ways(monkeypatch, experiment, *ways):
+    """Simulate an experiment as it is, and without some ``ways`` of moving fewer numbers."""
+    found = simulate(experiment)
+    for name, never in ways:
+        monkeypatch.setattr(reduction, name, lambda *_, answer=never: answer)
+    wanted = simulate(experiment)
+    for name in ("loss", "objective", "log_norm", "accuracy", "nc1", "nc2", "nc3", "alignment"):
+        np.testing.assert_allclose(found.metrics[name], wanted.metrics[name], rtol=FLOWN, err_msg=name)
+    for part, same in zip(jax.tree.leaves(found.last[1]), jax.tree.leaves(wanted.last[1]), strict=True):
+        np.testing.assert_allclose(part, same, rtol=0, atol=FLOWN)
+
+
 def test_few_rows_are_moved_in_their_own_span(monkeypatch):
     """Twelve rows of 40 numbers: the same motion, and the same state at its end, in p dimensions."""
     experiment, seen = build("cross-entropy", SCENARIOS[1], {"steps": 60, "eta": 0.05, "ratio": 2.0}, features=40), []
     found = simulate(experiment, watch=lambda state: seen.append(np.array(state.features)))
-    assert simulation.spanned(*prepare(experiment)).shape == (40, 12)
-    assert simulation.spanned(*prepare(build("unhinged", SCENARIOS[1], features=40))) is None
-    monkeypatch.setattr(simulation, "spanned", lambda *_: None)
-    wanted = simulate(experiment)
-    for name in ("loss", "log_norm", "nc1", "nc2", "nc3", "alignment"):
-        np.testing.assert_allclose(found.metrics[name], wanted.metrics[name], rtol=FLOWN, err_msg=name)
-    np.testing.assert_allclose(found.last[1].features, wanted.last[1].features, rtol=0, atol=FLOWN)
-    np.testing.assert_allclose(seen[-1], wanted.last[1].features, rtol=0, atol=FLOWN)
+    np.testing.assert_allclose(seen[-1], found.last[1].features, rtol=0, atol=FLOWN)
+    assert reduction.spanned(*prepare(experiment)).shape == (40, 12)
+    assert reduction.spanned(*prepare(build("unhinged", SCENARIOS[1], features=40))) is None
+    both_ways(monkeypatch, experiment, ("spanned", None))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [{"kind": "nesterov", "steps": 60, "eta": 0.05, "momentum": 0.8}, {"kind": "flow", "time": 5.0, "eta": 0.5}],
+    ids=["nesterov", "flow"],
+)
+def test_many_samples_are_moved_as_few_mixed_ones(monkeypatch, method):
+    """Under the squared error C + p = 8 rows do for 39 samples, biases, smoothing and unequal sizes included."""
+    experiment = build("mse", SCENARIOS[1], {**method, "ratio": 2.0}, per_class=[20, 7, 12], label_smoothing=0.1)
+    problem, state = prepare(experiment)
+    small = reduction.reduced(type(experiment.scenario), problem, state, 60.0)
+    assert small.state.features.shape == (8, 5)
+    with exact():
+        np.testing.assert_allclose(small.unmixed(small.state).features, state.features, rtol=0, atol=SLOPE)
+    both_ways(monkeypatch, experiment, ("mixes", False))
+
+
+@pytest.mark.parametrize(
+    ("loss", "scenario", "problem", "steps"),
+    [
+        ("cross-entropy", SCENARIOS[1], {}, 60.0),
+        ("mse", {"kind": "spherical"}, {}, 60.0),
+        ("mse", SCENARIOS[1], {"sample_weights": "sqrt"}, 60.0),
+        ("mse", SCENARIOS[1], {"per_class": 2}, 60.0),
+        ("mse", SCENARIOS[1], {}, 1.0),
+    ],
+    ids=["another loss", "normalised", "unequal weights", "few samples", "looked at after every step"],
+)
+def test_samples_are_mixed_only_where_it_changes_nothing_and_pays(loss, scenario, problem, steps):
+    experiment = build(loss, scenario, **{"per_class": [20, 7, 12], **problem})
+    assert not reduction.mixes(type(experiment.scenario), *prepare(experiment), steps)
 
 
 def test_what_has_no_exact_solution_is_simulated_and_not_compared(tmp_path):

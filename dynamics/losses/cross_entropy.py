@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from dynamics.loss import Loss, sample_weights, targets
+from dynamics.loss import Loss
 from dynamics.problem import Problem
 
 
@@ -22,12 +22,12 @@ class CrossEntropy(Loss):
     @staticmethod
     def value(problem: Problem, logits: Any) -> Any:
         """See `Loss.value`."""
-        return -jnp.sum(sample_weights(problem) * targets(problem) * jax.nn.log_softmax(logits, axis=1))
+        return -jnp.sum(problem.sample_weights() * problem.targets() * jax.nn.log_softmax(logits, axis=1))
 
     @staticmethod
     def residuals(problem: Problem, logits: Any) -> Any:
         """See `Loss.residuals`."""
-        return sample_weights(problem) * (targets(problem) - jax.nn.softmax(logits, axis=1))
+        return problem.sample_weights() * (problem.targets() - jax.nn.softmax(logits, axis=1))
 
 
 MEMBER = CrossEntropy

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from dynamics.loss import Loss, sample_weights, targets
+from dynamics.loss import Loss
 from dynamics.problem import Problem
 
 
@@ -17,16 +17,17 @@ class MeanSquaredError(Loss):
 
     kind: ClassVar[str] = "mse"
     curvature: ClassVar[float] = 2.0
+    mixes: ClassVar[bool] = True
 
     @staticmethod
     def value(problem: Problem, logits: Any) -> Any:
         """See `Loss.value`."""
-        return jnp.sum(sample_weights(problem) * (logits - targets(problem)) ** 2)
+        return jnp.sum(problem.sample_weights() * (logits - problem.targets()) ** 2)
 
     @staticmethod
     def residuals(problem: Problem, logits: Any) -> Any:
         """See `Loss.residuals`."""
-        return 2 * sample_weights(problem) * (targets(problem) - logits)
+        return 2 * problem.sample_weights() * (problem.targets() - logits)
 
 
 MEMBER = MeanSquaredError

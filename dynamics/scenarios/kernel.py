@@ -25,6 +25,7 @@ class Kernel(Scenario):
     """
 
     kind: ClassVar[str] = "kernel"
+    mixes: ClassVar[bool] = False
     uses_kernel: ClassVar[bool] = True
     kernel_rank: int = Field(10, ge=1)
     kernel_seed: int = Field(0, ge=0)

@@ -26,6 +26,7 @@ class Spherical(Scenario):
     """
 
     kind: ClassVar[str] = "spherical"
+    mixes: ClassVar[bool] = False
     moves_prototypes: ClassVar[bool] = False
     errors_by_step: ClassVar[bool] = True
     prototypes: Literal["start", "etf"] = "start"

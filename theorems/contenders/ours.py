@@ -11,6 +11,7 @@ import numpy as np
 from dynamics.experiment import Experiment, changed
 from dynamics.precision import ROUNDING, exact
 from dynamics.problem import Problem
+from dynamics.reduction import reduced
 from dynamics.simulation import begin
 from dynamics.state import State
 from theorems import certified, settings
@@ -87,6 +88,7 @@ def simulated(setting: Setting, steps: int, dtype: str = "float64") -> State:
     with exact():
         numbers, _, _ = begin(experiment, problem, start, experiment.method.zeta(np.array([steps]))[-1])
         numbers["rounding"] = np.float64(ROUNDING[dtype])
-        problem, start, numbers = jax.tree.map(cast, (problem, start, numbers))
-        *_, last = experiment.method.walk(type(experiment.scenario), numbers, problem, start, np.array([0, steps]))
-        return jax.device_get(last.state)
+        scenario = type(experiment.scenario)
+        small, numbers = jax.tree.map(cast, (reduced(scenario, problem, start, steps), numbers))
+        *_, last = experiment.method.walk(scenario, numbers, small.problem, small.state, np.array([0, steps]))
+        return small.whole(jax.device_get(small.unmixed(last.state)))
