@@ -20,7 +20,8 @@ class Losses(Benchmark):
     kind: ClassVar[str] = "losses"
     about: ClassVar[str] = (
         "A step of our simulator under cross-entropy and the mean squared error, in both precisions, against "
-        "PyTorch's autograd and gradients written out in NumPy."
+        "PyTorch's autograd, gradients written out in NumPy, and the three matrix products of a step alone (XLA's, of "
+        "the rows that we move)."
     )
     order: ClassVar[int] = 8
 
@@ -42,8 +43,12 @@ def _one(effort: Effort, label: str, problem: dict[str, Any], dtype: str, asked:
         label,
         Contender("ours", lambda: ours.simulated(setting, steps, dtype), share, note),
         [
-            (Contender("torch loop", torch_curved(setting, steps, dtype), share, note), asked and at_least(asked)),
+            (
+                Contender("torch loop", torch_curved(setting, steps, dtype), share, note),
+                at_least(asked) if asked else None,
+            ),
             (Contender("numpy loop", numpy_curved(setting, steps, dtype), share, note), None),
+            (Contender("its products", ours.products(setting, steps, dtype), share, note), None),
         ],
         effort.turns,
     )

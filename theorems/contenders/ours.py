@@ -1,7 +1,7 @@
 """Our side of the benchmarks: the public functions that they measure."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -81,14 +81,39 @@ def turned(setting: Setting, steps: int) -> State:
 def simulated(setting: Setting, steps: int, dtype: str = "float64") -> State:
     """Return the simulated state after some steps."""
     experiment, problem, start = setting.experiment, setting.problem, setting.start
-
-    def cast(part: Any) -> Any:
-        return jnp.asarray(part, dtype if np.issubdtype(np.asarray(part).dtype, np.floating) else None)
-
+    scenario = type(experiment.scenario)
     with exact():
         numbers, _, _ = begin(experiment, problem, start, experiment.method.zeta(np.array([steps]))[-1])
         numbers["rounding"] = np.float64(ROUNDING[dtype])
-        scenario = type(experiment.scenario)
-        small, numbers = jax.tree.map(cast, (reduced(scenario, problem, start, steps), numbers))
+        small, numbers = _cast((reduced(scenario, problem, start, steps), numbers), dtype)
         *_, last = experiment.method.walk(scenario, numbers, small.problem, small.state, np.array([0, steps]))
         return small.whole(jax.device_get(small.unmixed(last.state)))
+
+
+def products(setting: Setting, steps: int, dtype: str) -> Callable[[], Any]:
+    """Return what does no more than the three products of every step, of the rows that are moved."""
+    with exact():
+        moved = reduced(type(setting.experiment.scenario), setting.problem, setting.start, steps)
+        state = _cast(moved.state, dtype)
+
+    def run() -> Any:
+        found = state
+        with exact():
+            for _ in range(steps):
+                logits = _across(state.features, state.prototypes)
+                found = _product(logits, state.prototypes), _along(logits, state.features)
+            return jax.block_until_ready(found)
+
+    return run
+
+
+def _cast(tree: Any, dtype: str) -> Any:
+    def cast(part: Any) -> Any:
+        return jnp.asarray(part, dtype if np.issubdtype(np.asarray(part).dtype, np.floating) else None)
+
+    return jax.tree.map(cast, tree)
+
+
+_product = jax.jit(lambda a, b: a @ b)
+_across = jax.jit(lambda a, b: a @ b.T)
+_along = jax.jit(lambda a, b: a.T @ b)
