@@ -40,7 +40,7 @@ from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.schedule import flow_rate, flow_zeta
 from dynamics.state import State
-from theorems import modes
+from theorems import modal_pairs, modes
 from theorems.closed_form import closed_forms, find
 from theorems.closed_forms import modal
 from theorems.comparison import Agreement
@@ -111,8 +111,8 @@ def test_the_value_at_time_zero_is_the_start(experiment):
 
 def modal_tick(form, experiment, zeta):
     decay = experiment.scenario.numbers()["lambda_b"]
-    logs = jnp.where(form.present(), form.exponents * zeta, modal.NEVER)
-    return modal.Tick(jnp.zeros(()), logs, jnp.ones_like(logs), Relaxation(jnp.zeros(()), *relaxed(-decay, zeta)))
+    logs = jnp.where(form.present(), form.exponents * zeta, modal_pairs.NEVER)
+    return modal_pairs.Tick(jnp.zeros(()), logs, jnp.ones_like(logs), Relaxation(jnp.zeros(()), *relaxed(-decay, zeta)))
 
 
 def relaxed(w, zeta):

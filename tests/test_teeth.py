@@ -26,7 +26,7 @@ from dynamics.method import schedules
 from dynamics.precision import exact
 from dynamics.problem import Problem
 from dynamics.schedule import Schedule
-from theorems import comparison, snapshot, solution
+from theorems import comparison, modal_pairs, snapshot, solution
 from theorems.closed_form import ClosedForm, closed_forms, find
 from theorems.closed_forms import anchored, kernel_flow, modal
 from theorems.comparison import Agreement, judge
@@ -329,9 +329,9 @@ FORMULAS: dict[str, tuple[str, Any, str, Callable]] = {
     "lambda_h in S": ("modal", modal, "axes", lambda f: fed(f, 2)),
     "lambda_w in S": ("modal", modal, "axes", lambda f: fed(f, 3)),
     "s in the features' coordinate": ("modal", modal, "project", lambda f: fed(f, 1)),
-    "lambda_b of the biases": ("modal", modal, "relaxation", lambda f: fed(f, 1)),
-    "the biases' start": ("modal", modal, "relaxation", lambda f: scaled(f, ("grown",))),
-    "the biases' drive": ("modal", modal, "relaxation", lambda f: scaled(f, ("driven",))),
+    "lambda_b of the biases": ("modal", modal_pairs, "relaxation", lambda f: fed(f, 1)),
+    "the biases' start": ("modal", modal_pairs, "relaxation", lambda f: scaled(f, ("grown",))),
+    "the biases' drive": ("modal", modal_pairs, "relaxation", lambda f: scaled(f, ("driven",))),
     "s lambda of anchored features": ("anchored", anchored, "relaxation", lambda f: fed(f, 1)),
     "anchored start": ("anchored", anchored, "relaxation", lambda f: scaled(f, ("grown",))),
     "anchored drive": ("anchored", anchored, "relaxation", lambda f: scaled(f, ("driven",))),

@@ -7,8 +7,7 @@ import pytest
 from strategies import UNEQUAL, Shape, build, solved
 
 from dynamics.precision import exact
-from theorems import unrolled
-from theorems.closed_forms import modal
+from theorems import modal_curves, modal_pairs, unrolled
 from theorems.snapshot import Frame, rows_angle
 
 ROUNDED = 1e-13
@@ -51,7 +50,7 @@ def test_modes_written_out_and_in_one_array_are_measured_alike():
     exact_solution = case(UNEQUAL)
     ticks = exact_solution.form.moving(exact_solution.experiment.method.timing(), TIMES)
     assert isinstance(ticks.logs, tuple)
-    found, wanted = measured(exact_solution, modal._stacked(ticks)), measured(exact_solution)
+    found, wanted = measured(exact_solution, modal_pairs.stacked(ticks)), measured(exact_solution)
     for name, values in wanted.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-11, atol=ROUNDED, err_msg=name)
 
@@ -61,7 +60,7 @@ def test_many_groups_are_measured_in_blocks_as_their_rows_say(monkeypatch):
     form, experiment, problem = exact_solution
     assert not isinstance(form.moving(experiment.method.timing(), TIMES).logs, tuple)
     at_once = measured(exact_solution)
-    monkeypatch.setattr(modal, "BLOCK", 2 * form.reduced.own_h.size)
+    monkeypatch.setattr(modal_curves, "BLOCK", 2 * form.reduced.own_h.size)
     in_blocks = measured(exact_solution)
     ticks = form.ticks(experiment, problem, TIMES)
     for i in range(len(TIMES)):

@@ -30,7 +30,8 @@ from dynamics.schedule import Numbers, descent_rate
 from dynamics.simulation import unsorted
 from dynamics.trajectory import Trajectory
 from theorems.closed_form import Why
-from theorems.closed_forms.modal import NEVER, Modal
+from theorems.closed_forms.modal import Modal
+from theorems.modal_pairs import NEVER
 from theorems.modes import Modes
 from theorems.projection import Reduced
 from theorems.relax import Relaxation
@@ -104,7 +105,7 @@ def _check(experiment: Experiment, ratios: Any) -> None:
 
 
 class Walk(NamedTuple):
-    """Where the walk is, as `modal.Tick`; time is the last axis, if there are many.
+    """Where the walk is, as `modal_pairs.Tick`; time is the last axis, if there are many.
 
     ``logs`` (J + 1, ...), beside ``log_scale``: the scale of each pair, and ln|residual multiplier|; ``signs`` (1, ...)
     of the latter; ``entries``: ff, fw, wf and ww of each pair, (J, ...) each, over e^log.
