@@ -53,7 +53,7 @@ STEP, MIXED = (5, 5, 1, 1), (6, 3, 2, 1)
 BIAS_DECAY = 1.0
 REST = 60.0  # of the flow's time, over the smaller decay: by half of it, it rests to 1e-10
 TOLERANCE = 1e-9  # relative, of the residuals and of the Gram matrix at rest; measured 2e-10, the error included
-LENGTHS = 50.0 * 2.0 ** np.arange(6)  # R = -ln sqrt(lW lH)
+LENGTHS = 100.0 * 2.0 ** np.arange(6)  # R = -ln sqrt(lW lH)
 LIMIT_TOLERANCE = 1e-10  # of what is extrapolated to 1/R = 0, relative
 MOST = 1000  # iterations; 45 are enough
 ROUNDING = 1e-14  # relative, of products and singular values of small matrices
@@ -258,13 +258,16 @@ def unequal(rng: np.random.Generator, x: float) -> Iterable[Sizes]:
     yield Sizes(tuple(int(10**power) for power in rng.uniform(0.0, 2.0, 6)))
 
 
-SHARED = dict(source=SOURCE, form="new", expected=Verdict.SUPPORTED, strength=Strength.NUMERICAL)
 CLAIMS = (
     Claim(
         id="references.seli.residuals",
         sentence="Where the gradient flow of cross-entropy with decays rests, for any class sizes, the residuals of "
         "all samples are sqrt(lW lH) V U^T with the singular vectors of its own logits W^T H, to 1e-9 relative.",
         formula=r"\frac{1}{n} (Y - P) = \sqrt{\lambda_W \lambda_H} \, V U^T, \quad W^T H = V D U^T",
+        source=SOURCE,
+        form="new",
+        expected=Verdict.SUPPORTED,
+        strength=Strength.NUMERICAL,
         reference="this package's simulator (regularized gradient flow until it rests)",
         check=residuals,
         cases=moderate,
@@ -276,7 +279,6 @@ CLAIMS = (
                 broken=lambda rng: Decays(Sizes(STEP), 0.1, 0.1),
             ),
         ),
-        **SHARED,
     ),
     Claim(
         id="references.seli.minimum",
@@ -284,22 +286,28 @@ CLAIMS = (
         "this equation, to 1e-9 relative.",
         formula=r"W^T W = \sqrt{\lambda_H / \lambda_W} \, V D V^T, \quad "
         r"H^T H = \sqrt{\lambda_W / \lambda_H} \, U D U^T",
+        source=SOURCE,
+        form="new",
+        expected=Verdict.SUPPORTED,
+        strength=Strength.NUMERICAL,
         reference="this package's simulator (regularized gradient flow until it rests)",
         check=minimum,
         cases=moderate,
         lever=Change("the number sqrt(lW lH)", MOVED),
-        **SHARED,
     ),
     Claim(
         id="references.seli.limit",
         sentence="As the decays vanish, prototypes, features and logits of the minimum tend in direction to the SELI "
-        "geometry, for any class sizes: extrapolated from sqrt(lW lH) = e^-50 to e^-1600, to 1e-10.",
+        "geometry, for any class sizes: extrapolated from sqrt(lW lH) = e^-100 to e^-3200, to 1e-10.",
         formula=r"W^T W \sim V D V^T, \quad H^T H \sim U D U^T, \quad W^T H \sim V D U^T = (I - 11^T/K) Y",
+        source=SOURCE,
+        form="new",
+        expected=Verdict.SUPPORTED,
+        strength=Strength.NUMERICAL,
         reference="the equation of the residuals, solved at each decay",
         check=limit,
         cases=unequal,
         lever=Change("the number 1/K", MOVED),
-        **SHARED,
     ),
     Claim(
         id="references.seli.rate",
@@ -307,11 +315,14 @@ CLAIMS = (
         "the part of Z1 across Z over the norm of Z, extrapolated to 1e-10 relative.",
         formula=r"R \left( \frac{W^T H}{\| W^T H \|} - \frac{Z}{\| Z \|} \right) \to \frac{Z_{1 \perp}}{\| Z \|}, "
         r"\quad \text{margins of } Z_1 = -\ln (-n [V U^T]_{ji})",
+        source=SOURCE,
+        form="new",
+        expected=Verdict.SUPPORTED,
+        strength=Strength.NUMERICAL,
         reference="the equation of the residuals, solved at each decay",
         check=rate,
         cases=unequal,
         lever=Change("the limit", MOVED),
-        **SHARED,
     ),
     Claim(
         id="references.seli.margins",
@@ -319,10 +330,13 @@ CLAIMS = (
         "sizes: the numbers -V U^T off the labels are multipliers >= 0 that prove it.",
         formula=r"\| Z \|_* = \max_{a \ge 0} \Big\{ \sum_{i, j} a_{ji} : "
         r"\Big\| \sum_{i, j} a_{ji} (e_{y_i} - e_j) e_i^T \Big\|_2 \le 1 \Big\}",
+        source=SOURCE,
+        form="new",
+        expected=Verdict.SUPPORTED,
+        strength=Strength.NUMERICAL,
         reference="the dual problem of the nuclear norm under margins, at a = -V U^T",
         check=margins,
         cases=unequal,
         lever=Change("the nuclear norm", MOVED),
-        **SHARED,
     ),
 )
