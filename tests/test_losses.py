@@ -146,6 +146,22 @@ def test_every_loss_conserves_the_difference_of_the_second_moments(loss):
     assert np.abs(wrong + wrong.T).max() > 1e3 * FLOWN  # so a drive that is off by 0.1 % would be seen
 
 
+def test_a_flow_that_falls_to_zero_keeps_its_relative_accuracy_and_ends():
+    """Biases stay at the rounding of residuals, of order one: no tolerance may ask for less, however small H and W."""
+    drive, folds = 2 / (3 * np.sqrt(3)), 60  # of contrasts between three classes of three: 2/(K sqrt n)
+    decays = {"lambda_h": 1.4 * drive, "lambda_w": 1.4 * drive}
+    experiment = Experiment(
+        problem={"classes": 3, "per_class": 3, "features": P, "loss": "mse"},
+        scenario={"kind": "regularized", **decays},
+        method={"kind": "flow", "time": folds / (0.4 * drive), "eta": 1.0},
+        output={"points": folds + 1},
+    )
+    found = simulate(experiment)
+    logs = found.metrics["log_norm"]
+    np.testing.assert_allclose(logs[folds // 2] - logs[-1], folds / 2, rtol=FLOWN)
+    np.testing.assert_allclose(found.last[1].biases, 1 / 3, rtol=0, atol=1e-12)
+
+
 def test_the_squared_error_of_a_small_start_is_the_unhinged_flow_to_second_order(tmp_path):
     """At scale e with b = 1/C, gamma = 1/(C-1): up to O(e^2) it is where that one is after 2 (C-1)/C of its time."""
     classes, each, p, span = 4, 3, 6, 3.0

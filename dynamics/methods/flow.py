@@ -105,7 +105,6 @@ def advance(
     state: State, t0: Any, t1: Any, first: Any, rtol: Any,
 ) -> tuple[State, Any]:  # fmt: skip
     """Integrate from t0 to t1 with a ``first`` step to try; return the state and the number of accepted steps."""
-
     entries = state.features.size + state.prototypes.size
     size = jnp.hypot(norm(state.features), norm(state.prototypes)) / jnp.sqrt(entries)
     # Of nothing, any share is met by no step; nor is one that is too small for a normal number.
