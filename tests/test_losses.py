@@ -17,6 +17,8 @@ import theorems
 from dynamics import Experiment, prepare, reduction, simulate
 from dynamics.errors import InputError
 from dynamics.loss import drive, logits, loss_kinds
+from dynamics.methods import flow
+from dynamics.methods.flow import advance
 from dynamics.precision import exact
 from dynamics.problem import make_problem
 from dynamics.simulation import begin
@@ -144,6 +146,30 @@ def test_every_loss_conserves_the_difference_of_the_second_moments(loss):
         driven = jax.device_get(drive(problem, jax.tree.map(jnp.asarray, start)))
     wrong = start.features.T @ (1.001 * driven.features) - driven.prototypes.T @ start.prototypes
     assert np.abs(wrong + wrong.T).max() > 1e3 * FLOWN  # so a drive that is off by 0.1 % would be seen
+
+
+def test_a_flow_that_falls_to_zero_keeps_its_relative_accuracy_and_takes_few_steps(monkeypatch):
+    """Biases stay at what a softmax rounds: no tolerance may ask for less, however small H and W."""
+    taken = []
+
+    def counted(*arguments):
+        state, steps = advance(*arguments)
+        taken.append(int(steps))
+        return state, steps
+
+    monkeypatch.setattr(flow, "advance", counted)
+    drive, folds = 1 / (3 * np.sqrt(3)), 20  # of contrasts between three classes of three: 1/(K sqrt n)
+    experiment = Experiment(
+        problem={"classes": 3, "per_class": 3, "features": P, "loss": "cross-entropy"},
+        scenario={"kind": "regularized", "lambda_h": 1.4 * drive, "lambda_w": 1.4 * drive},
+        method={"kind": "flow", "time": folds / (0.4 * drive), "eta": 1.0},
+        output={"points": folds + 1},
+    )
+    found = simulate(experiment)
+    logs = found.metrics["log_norm"]
+    np.testing.assert_allclose(logs[folds // 2] - logs[-1], folds / 2, rtol=1e-6)  # all else has fallen so far
+    np.testing.assert_allclose(found.last[1].biases, 0, rtol=0, atol=1e-12)
+    assert sum(taken) < 2000, sum(taken)
 
 
 def test_the_squared_error_of_a_small_start_is_the_unhinged_flow_to_second_order(tmp_path):

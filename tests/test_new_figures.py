@@ -406,10 +406,40 @@ def test_enough_features_are_enough_and_no_more():
         assert np.all(start.surely(classes, needed - 1) < level)
 
 
+# -- convergence -------------------------------------------------------------------------------------------------------
+
+
+def test_the_unhinged_loss_falls_at_the_gap_of_its_label_operator_and_is_met_by_its_simulation():
+    (_, times, exact), (_, marks, simulated) = lines(panels("convergence")["b"], "unhinged")
+    np.testing.assert_allclose(np.log(simulated), np.interp(marks, times, np.log(exact)), rtol=0, atol=1e-2)
+    sizes, gamma = np.array([5.0, 5.0, 1.0, 1.0]), 1 / 3
+    first, second, *_ = np.linalg.svd(((1 + gamma) * np.eye(4) - gamma) * np.sqrt(sizes) / sizes.sum())[1]
+    fall = np.log(exact[-20] / exact[-1]) / (times[-1] - times[-20])
+    assert fall == pytest.approx(first - second, rel=1e-4)
+
+
+def test_what_is_logarithmic_falls_along_its_grey_line():
+    axes = panels("convergence")["c"]
+    drawn = {label: np.log([x, y]) for label, x, y in lines(axes)}
+    by_path, by_flow = (np.log(line.get_data()) for line in axes.get_lines()[-2:])
+    for label, grey, off in (("minima with decay", by_path, 0.02), ("logistic regression", by_flow, 1e-9)):
+        x, y = drawn[label]
+        assert y[-1] == pytest.approx(np.interp(x[-1], *grey), abs=off)
+        assert np.polyfit(x[-6:], y[-6:], 1)[0] == pytest.approx(-1, abs=0.02)
+    x, y = drawn["cross-entropy"]
+    assert -1 < np.polyfit(x[-6:], y[-6:], 1)[0] < -0.3
+
+
+def test_the_known_norm_lies_on_its_curve_and_norms_tend_to_their_limits():
+    (_, _, aligned), (_, logs, norms), (_, log, known) = lines(panels("convergence")["d"])
+    assert np.interp(log[0], logs, norms) == pytest.approx(known[0], abs=2e-3)
+    assert aligned[-1] == pytest.approx(1, abs=0.03) and norms[-1] == pytest.approx(1, abs=0.01)
+
+
 # -- all ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["spherical-angles", "flow-versus-descent", "random-start"])
+@pytest.mark.parametrize("kind", ["spherical-angles", "flow-versus-descent", "random-start", "convergence"])
 def test_every_experiment_can_be_prepared_and_read_back(kind):
     for quick in (True, False):
         groups = recipes()[kind].experiments(quick)

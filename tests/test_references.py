@@ -9,6 +9,7 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from typer.testing import CliRunner
 
 import theorems
@@ -17,7 +18,7 @@ from theorems import claim as claim_module
 from theorems.claim import MOVED, REFERENCES, choose_claims, results
 from theorems.cli import app
 from theorems.reference import Path, digits, integrate, same
-from theorems.references import braun, garrod, kernel_regression, mixon, saxe, soudry, tirer, zhu
+from theorems.references import braun, garrod, kernel_regression, mixon, saxe, seli, soudry, tirer, zhu
 from theorems.report import html_page, markdown_page
 from theorems.verdict import Verdict, judge
 from theorems.verification import examine
@@ -72,6 +73,9 @@ FORMULAS = [
     (tirer, "squares", "minimum"),
     (zhu, "stretch", "minimum"),
     (zhu, "length", "minimum"),
+    (zhu, "rate", "zero"),
+    (seli, "minimum_logits", "minimum"),
+    (seli, "beside", "minimum"),
 ]
 
 
@@ -97,6 +101,37 @@ def test_the_direction_turns_no_faster_than_one_over_ln_t():
     products = np.linalg.norm(w - v, axis=1) * soudry.LOGS[1:]
     assert products.max() < 2 * products[-1]
     assert products.min() > products[-1] / 2
+
+
+@pytest.mark.parametrize(("share", "check"), [(0.999, zhu.minimum), (1.001, zhu.zero)])
+def test_cross_entropy_stands_up_to_its_threshold_and_no_further(share, check, monkeypatch):
+    """Motion is slow near it: a descent needs more steps, and a flow is long enough with fewer e-folds."""
+    monkeypatch.setattr(zhu, "STEPS", 50_000)
+    monkeypatch.setattr(zhu, "REST", 50.0)
+    decay = share / (zhu.CLASSES * np.sqrt(zhu.PER_CLASS))
+    case = zhu.Decays(decay, decay)
+    assert case.has_zero == (share > 1)
+    assert judge(check(case, 1.0)) is Verdict.SUPPORTED
+
+
+def test_the_signs_at_the_seli_matrix_are_those_of_the_integral():
+    sizes = np.array([6.0, 3.0, 2.0, 1.0])
+    found = seli.factors(seli.encoded(seli.Sizes(seli.MIXED))).direction / np.sqrt(sizes)
+    for j, k in ((0, 3), (3, 0), (1, 2)):
+        integral = quad(
+            lambda u, j=j, k=k: 2 / np.pi / ((sizes[j] + u * u) * (sizes[k] + u * u) * np.sum(1 / (sizes + u * u))),
+            0,
+            np.inf,
+        )
+        assert -found[j, k] == pytest.approx(integral[0], rel=1e-9)
+
+
+def test_seli_is_nearer_the_smaller_the_decay_but_only_like_one_over_its_logarithm():
+    shape = seli.unit(seli.encoded(seli.Sizes(seli.STEP)))
+    found = [seli.unit(seli.minimum_logits(seli.Sizes(seli.STEP), R)) for R in (7.0, 70.0, 700.0)]
+    errors = [np.linalg.norm(one - shape) for one in found]
+    assert errors[0] > 0.05
+    assert errors[1] / errors[2] == pytest.approx(10, rel=0.05)
 
 
 # -- stated numbers ----------------------------------------------------------------------------------------------------

@@ -111,23 +111,34 @@ def advance(
     state: State, t0: Any, t1: Any, first: Any, rtol: Any,
 ) -> tuple[State, Any]:  # fmt: skip
     """Integrate from t0 to t1 with a ``first`` step to try; return the state and the number of accepted steps."""
+    entries = state.features.size + state.prototypes.size
+    size = jnp.hypot(norm(state.features), norm(state.prototypes)) / jnp.sqrt(entries)
+    # Of nothing, any share is met by no step; nor is one that is too small for a normal number.
+    size = jnp.where(size * rtol > jnp.finfo(size.dtype).tiny, size, 1.0)
+    # In logits biases stand beside 1, whatever is left of H and W: what a softmax rounds moves them, and a tolerance
+    # that falls with H and W would fall below it.
+    unit = 1.0 if problem.loss is None else jnp.minimum(size, 1.0)
 
     def field(t: Any, state: State, _: Any) -> State:
         # The right-hand limit at a jump is what the interval that begins there needs, the left-hand limit what the
         # interval that ends there needs: the clipping keeps every stage on its own side.
         inside = jnp.clip(t, t0 + 1e-14 * jnp.abs(t0), t1 - 1e-14 * jnp.abs(t1))
         rate = flow_rate(schedule, timing, inside)
-        return jax.tree.map(lambda v: rate.astype(v.dtype) * v, scenario.velocity(numbers, problem, state))
+        velocity = scenario.velocity(numbers, problem, rescaled(state, 1 / unit))
+        return jax.tree.map(lambda v: rate.astype(v.dtype) * v, rescaled(velocity, unit))
 
-    entries = state.features.size + state.prototypes.size
-    size = jnp.hypot(norm(state.features), norm(state.prototypes)) / jnp.sqrt(entries)
-    size = jnp.where(size > 0, size, 1.0)  # of nothing, any share is met by no step
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(field), diffrax.Dopri8(), t0, t1, first, state,
+        diffrax.ODETerm(field), diffrax.Dopri8(), t0, t1, first, rescaled(state, unit),
         stepsize_controller=diffrax.PIDController(rtol=rtol, atol=rtol * size), saveat=diffrax.SaveAt(t1=True),
         max_steps=None, throw=False, adjoint=diffrax.ForwardMode(),
     )  # fmt: skip
-    return jax.tree.map(lambda x: x[0], solution.ys), solution.stats["num_accepted_steps"]
+    last = jax.tree.map(lambda x: x[0], solution.ys)
+    return rescaled(last, 1 / unit), solution.stats["num_accepted_steps"]
+
+
+def rescaled(state: State, scale: Any) -> State:
+    """Return a state whose biases are ``scale`` times as large."""
+    return State(state.features, state.prototypes, scale * state.biases)
 
 
 MEMBER = Flow

@@ -12,11 +12,16 @@ Formula: with beta = sqrt(n lH/lW) and q = (K-1) sqrt(n lW lH), if K sqrt(n lW l
 
     W^T W = |W|^2/(K-1) (I - 11^T/K),  |W|^2 = (K-1) beta ln((1-q)(K-1)/q),
 
-every feature is h = w/beta with the prototype w of its class, and b = 0. (Otherwise W = 0 and H = 0, which is not
-simulated: nothing is left to measure a relative error by.)
+every feature is h = w/beta with the prototype w of its class, and b = 0. Otherwise W = 0 and H = 0, and in the end
+
+    |(H, W)| ~ e^{-rt},  r = (lW + lH)/2 - sqrt((lW - lH)^2/4 + 1/(K^2 n)),
+
+or (1 - eta r)^k by descent at the rate eta.
 
 Why: on such states q is the probability that a sample misses its class, and W rests when all of it does: the wrong
-classes' q/(K-1) each, times h, balance lW w. It is 1 - 1/K at zero, which is where K sqrt(n lW lH) = 1.
+classes' q/(K-1) each, times h, balance lW w. It is 1 - 1/K at zero, which is where K sqrt(n lW lH) = 1. At zero
+the residuals are (Y - 11^T/K)/(Kn), of singular value sigma = 1/(K sqrt n), and contrasts between classes move in
+pairs, by [[-lH, sigma], [sigma, -lW]]: r > 0 if lW lH > sigma^2. All else of H and W falls faster.
 
 Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu, A geometric analysis of neural collapse with unconstrained
 features, NeurIPS 2021, arXiv 2105.02375.
@@ -24,11 +29,12 @@ features, NeurIPS 2021, arXiv 2105.02375.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
 
-from dynamics import Experiment, State
+from dynamics import Experiment, State, simulate
 from dynamics.loss import logits
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, measured
@@ -41,6 +47,10 @@ CLASSES, PER_CLASS = 4, 3
 DIGITS = {"|W|^2": "17.05801417", "loss": "0.1018582449"}
 REST = 120.0  # of the flow's time, over the smaller decay: by half of it, it rests to 1e-7
 TOLERANCE = 1e-6  # of the Gram matrix, whose entries are of order 1 to 10
+FOLDS = 40  # e-folds by which zero is approached; in the second half all but the slowest modes are gone
+RATE_TOLERANCE = 1e-8  # relative, of the rate
+STEPS = 4000  # of the descent over as many e-folds
+ROUNDINGS = 16  # of a step of it, at most
 
 
 @dataclass(frozen=True)
@@ -57,18 +67,27 @@ class Decays:
         """Whether all classes have one size."""
         return len(set(self.sizes)) == 1
 
-    def simulate(self, observe: Observable) -> Path:
-        """Return what is observed at the start, at half the time, and where the gradient flow rests."""
-        time = REST / min(self.prototypes, self.features)
-        experiment = Experiment(
+    @property
+    def has_zero(self) -> bool:
+        """Whether the decays are so strong that zero is the minimum."""
+        return rate(self) > 0
+
+    def experiment(self, **method: Any) -> Experiment:
+        """Return the experiment, moved by a method."""
+        return Experiment(
             problem=dict(
                 loss="cross-entropy", classes=len(self.sizes), per_class=list(self.sizes), features=len(self.sizes)
             ),
             scenario=dict(kind="regularized", lambda_w=self.prototypes, lambda_h=self.features),
-            method=dict(kind="flow", time=time, eta=1.0),
+            method=method,
             start=dict(seed=self.seed),
+            output=dict(points=3),
         )
-        return train(experiment, np.array([0.0, time / 2, time]), observe)
+
+    def simulate(self, observe: Observable) -> Path:
+        """Return what is observed at the start, at half the time, and where the gradient flow rests."""
+        time = REST / min(self.prototypes, self.features, 2 * abs(rate(self)))
+        return train(self.experiment(kind="flow", time=time, eta=1.0), np.array([0.0, time / 2, time]), observe)
 
     def loss(self, state: State) -> float:
         """Return the loss with its decays."""
@@ -89,6 +108,12 @@ def length(decays: Decays, classes: int, per_class: int, x: float = 1.0) -> floa
     return float((classes - 1) * stretch(decays, per_class) * np.log((1 - q) * (classes - 1) / q))
 
 
+def rate(decays: Decays, x: float = 1.0) -> float:
+    """Return the rate r at which a state near zero falls, or grows if r < 0; ``x`` scales 1/(K sqrt n)."""
+    mean, half = (decays.prototypes + decays.features) / 2, (decays.prototypes - decays.features) / 2
+    return float(mean - np.hypot(half, x / (CLASSES * np.sqrt(PER_CLASS))))
+
+
 def cases(rng: np.random.Generator, x: float) -> Iterable[Decays]:
     """Yield the decays of the stated numbers, and random ones that let an ETF stand."""
     yield GIVEN
@@ -106,6 +131,35 @@ def minimum(case: Decays, x: float) -> Evidence:
     states, error = case.simulate(lambda state: np.append(gram(state), state.biases))
     gap, unrest = (float(np.linalg.norm(states[-1] - other)) for other in (expected, states[-2]))
     return measured(gap, error[-1] + unrest, TOLERANCE, f"the Gram matrix and the biases are {gap:.2g} off")
+
+
+def strong(rng: np.random.Generator, x: float) -> Iterable[Decays]:
+    """Yield random decays that let nothing stand."""
+    decay, ratio = rng.uniform(1.05, 1.5) / (CLASSES * np.sqrt(PER_CLASS)), rng.uniform(0.5, 2.0)
+    yield Decays(decay * ratio, decay / ratio, seed=int(rng.integers(100)))
+
+
+def log_norm(state: State) -> float:
+    """Return ln |(H, W)|."""
+    return float(np.log(np.hypot(np.linalg.norm(state.features), np.linalg.norm(state.prototypes))))
+
+
+def zero(case: Decays, x: float) -> Evidence:
+    """Judge the rate of the fall to zero by flow and by descent, relative; ``x`` scales 1/(K sqrt n)."""
+    expected, time = rate(case, x), FOLDS / abs(rate(case))
+    times = np.linspace(0.0, time, FOLDS + 1)  # so often that the tolerance falls with the state
+    logs, errors = train(case.experiment(kind="flow", time=time, eta=1.0), times, log_norm)
+    flow = (logs[FOLDS // 2] - logs[-1]) / (time / 2)
+    pieces = [_fall(flow / expected, 2 * errors.max() / (FOLDS / 2), "flow")]
+    eta = time / STEPS
+    logs = simulate(case.experiment(kind="descent", steps=STEPS, eta=eta)).metrics["log_norm"]
+    descent = (logs[1] - logs[2]) / (STEPS / 2)
+    rounding = ROUNDINGS * np.finfo(float).eps * STEPS / (FOLDS / 2)
+    return both(*pieces, _fall(descent / -np.log1p(-eta * expected), rounding, "descent"))
+
+
+def _fall(ratio: float, error: float, method: str) -> Evidence:
+    return measured(abs(ratio - 1), error, RATE_TOLERANCE, f"{method}: the rate is {ratio:.12g} of the expected one")
 
 
 def numbers(case: Decays, x: float) -> Evidence:
@@ -143,6 +197,33 @@ CLAIMS = (
                 "all classes have one size",
                 holds=lambda case: case.is_balanced,
                 broken=lambda rng: Decays(5e-3, 2e-3, sizes=(5, 4, 2, 1)),
+            ),
+        ),
+    ),
+    Claim(
+        id="references.zhu.zero",
+        sentence="If K sqrt(n lW lH) > 1, gradient gradient flow and descent end at zero: the norm of (H, W) falls "
+        "as e^{-rt}, or as (1 - eta r)^k, with r to 1e-8 relative.",
+        formula=r"r = \frac{\lambda_W + \lambda_H}{2} - "
+        r"\sqrt{\frac{(\lambda_W - \lambda_H)^2}{4} + \frac{1}{K^2 n}}",
+        source=SOURCE,
+        form="new",
+        expected=Verdict.SUPPORTED,
+        strength=Strength.NUMERICAL,
+        reference="this package's simulator (regularized gradient flow and descent over 40 e-folds)",
+        check=zero,
+        cases=strong,
+        lever=Change("the number 1/(K sqrt n)", MOVED),
+        hypotheses=(
+            Hypothesis(
+                "all classes have one size",
+                holds=lambda case: case.is_balanced,
+                broken=lambda rng: Decays(0.2, 0.2, sizes=(5, 4, 2, 1)),
+            ),
+            Hypothesis(
+                "K sqrt(n lW lH) > 1",
+                holds=lambda case: case.has_zero,
+                broken=lambda rng: GIVEN,
             ),
         ),
     ),
