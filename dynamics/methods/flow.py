@@ -124,19 +124,19 @@ def advance(
         # interval that ends there needs: the clipping keeps every stage on its own side.
         inside = jnp.clip(t, t0 + 1e-14 * jnp.abs(t0), t1 - 1e-14 * jnp.abs(t1))
         rate = flow_rate(schedule, timing, inside)
-        velocity = scenario.velocity(numbers, problem, rescaled(state, 1 / unit))
-        return jax.tree.map(lambda v: rate.astype(v.dtype) * v, rescaled(velocity, unit))
+        velocity = scenario.velocity(numbers, problem, scaled_biases(state, 1 / unit))
+        return jax.tree.map(lambda v: rate.astype(v.dtype) * v, scaled_biases(velocity, unit))
 
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(field), diffrax.Dopri8(), t0, t1, first, rescaled(state, unit),
+        diffrax.ODETerm(field), diffrax.Dopri8(), t0, t1, first, scaled_biases(state, unit),
         stepsize_controller=diffrax.PIDController(rtol=rtol, atol=rtol * size), saveat=diffrax.SaveAt(t1=True),
         max_steps=None, throw=False, adjoint=diffrax.ForwardMode(),
     )  # fmt: skip
     last = jax.tree.map(lambda x: x[0], solution.ys)
-    return rescaled(last, 1 / unit), solution.stats["num_accepted_steps"]
+    return scaled_biases(last, 1 / unit), solution.stats["num_accepted_steps"]
 
 
-def rescaled(state: State, scale: Any) -> State:
+def scaled_biases(state: State, scale: Any) -> State:
     """Return a state whose biases are ``scale`` times as large."""
     return State(state.features, state.prototypes, scale * state.biases)
 

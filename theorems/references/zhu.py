@@ -202,7 +202,7 @@ CLAIMS = (
     ),
     Claim(
         id="references.zhu.zero",
-        sentence="If K sqrt(n lW lH) > 1, gradient gradient flow and descent end at zero: the norm of (H, W) falls "
+        sentence="If K sqrt(n lW lH) > 1, gradient flow and descent end at zero: the norm of (H, W) falls "
         "as e^{-rt}, or as (1 - eta r)^k, with r to 1e-8 relative.",
         formula=r"r = \frac{\lambda_W + \lambda_H}{2} - "
         r"\sqrt{\frac{(\lambda_W - \lambda_H)^2}{4} + \frac{1}{K^2 n}}",
