@@ -48,6 +48,7 @@ from theorems.projection import (
 )
 from theorems.propagation import length, lifted, norm_of, products, propagator
 from theorems.relax import Relaxation, relaxation
+from theorems.scatter import Scatter, by_mode
 from theorems.snapshot import (
     Features,
     Frame,
@@ -413,6 +414,12 @@ class Modal(ClosedForm):
         """Return the multiplier of the within-class residuals, at the scale of the tick."""
         return tick.signs[-1] * jnp.exp(tick.logs[-1])
 
+    def scatter(self, problem: Problem, tick: Tick) -> Scatter:
+        """See `ClosedForm.scatter`."""
+        modes, log_residual = self.modes, float(tick.logs[-1] + tick.log_scale)
+        parts = by_mode(modes.group, modes.right, problem.sizes, self.ratio, *_by_mode(self, tick))
+        return Scatter(*parts, self.start.residuals, log_residual)
+
     # -- from inner products, at one time or many ----------------------------------------------------------------------
 
     def _moved(self, tick: Tick, factors: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
@@ -661,6 +668,13 @@ def _states(
 @jax.jit
 def _moving(form: Modal, timing: Timing, times: Any) -> Tick:
     return _stacked(form.moving(timing, times))
+
+
+@jax.jit
+def _by_mode(form: Modal, tick: Tick) -> tuple[Any, Any, Any, Any]:
+    """Return F by mode, contrasts (C, p) and modes between (G, p), and ln of what each group's and mode's is times."""
+    log_group, log_mode, (ff, fw, _, _) = form._own(tick)
+    return *form._parts(ff, fw), log_group, log_mode
 
 
 def _spread(vectors: Any, modes: Any, logs: Any) -> tuple[Any, Any]:
