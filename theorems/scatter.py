@@ -72,7 +72,8 @@ def nc1_pinv(scatter: Scatter) -> float:
     residuals = scatter.residuals / size
     found = _tall(rows, logs, residuals) if len(rows) <= rows.shape[1] else _wide(rows, logs, residuals)
     found = _cut(rows, logs, residuals) if found is None else found
-    return float(size**2 * np.exp(2 * (scatter.log_residual + found)) / len(residuals))
+    with np.errstate(over="ignore"):
+        return float(np.exp(2 * (scatter.log_residual + np.log(size) + found)) / len(residuals))
 
 
 def _independent(scatter: Scatter) -> tuple[np.ndarray, np.ndarray]:
