@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynamics.metrics.accuracy import accuracies
+from dynamics.metrics.centres import nc1_pinv, ncc
 from dynamics.metrics.collapse import collapse
 from dynamics.metrics.distance import chord, log_norm
 from dynamics.metrics.loss import losses
@@ -31,6 +32,8 @@ METRICS = (
 )
 SIMULATION_ONLY = ("accuracy_raw",)
 PER_CLASS = ("share_prototypes", "share_means")
+ON_REQUEST = ("nc1_pinv", "ncc")  # at the paper's size each takes a third of the time of all others together
+NO_SPREAD = "all class means are equal, so S_B = 0"
 
 
 @partial(jax.jit, static_argnums=0)
@@ -60,6 +63,15 @@ def measure(
     for name, limit in limits.items():
         result[name] = jnp.full((), jnp.nan) if limit is None else chord(*scenario.compared(state, limit))
     return result
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def measure_requested(
+    scenario: type[Scenario], names: tuple[str, ...], problem: Problem, state: State
+) -> dict[str, Any]:
+    """Return metrics of `ON_REQUEST` at one state: ``ncc`` of the features that the loss sees, as the accuracy is."""
+    found = {"nc1_pinv": lambda: nc1_pinv(problem, state), "ncc": lambda: ncc(problem, scenario.seen(state))}
+    return {name: found[name]() for name in names}
 
 
 def error_bounds(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,15 +1,25 @@
 """The driver: an experiment simulated from its start, metrics as it goes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dynamics.errors import unknown
 from dynamics.experiment import Experiment
-from dynamics.measure import METRICS, PER_CLASS, SIMULATION_ONLY, error_bounds, measure
+from dynamics.measure import (
+    METRICS,
+    NO_SPREAD,
+    ON_REQUEST,
+    PER_CLASS,
+    SIMULATION_ONLY,
+    error_bounds,
+    measure,
+    measure_requested,
+)
 from dynamics.method import Point
 from dynamics.precision import ROUNDING, exact, find_device
 from dynamics.preparation import prepare
@@ -30,17 +40,20 @@ def simulate(
     device: str = "cpu",
     progress: Progress | None = None,
     watch: Callable[[State], None] | None = None,
+    also: Iterable[str] = (),
 ) -> Trajectory:
     """Simulate an experiment: gradient descent step by step, or gradient flow by diffrax at rtol 1e-12.
 
     Metrics are computed at the saved times; only the last finite state is kept. A state that overflows ends the run:
     the later metrics are NaN and ``diverged_at`` is the first saved time that was lost. ``progress(done, total)`` is
-    called at every saved time, and so is ``watch(state)``, with rows sorted by class.
+    called at every saved time, and so is ``watch(state)``, with rows sorted by class. ``also`` names metrics of
+    `dynamics.measure.ON_REQUEST` that join the others, without error bounds.
 
     Raises:
-        InputError: an experiment that cannot be prepared, or a device that is missing.
+        InputError: an experiment that cannot be prepared, a device that is missing, or an unknown metric.
     """
     began = time.perf_counter()
+    also = _requested(also)
     problem, state = prepare(experiment)
     times = experiment.times()
     place = find_device(device)
@@ -59,14 +72,17 @@ def simulate(
             if not _finite(moved.state):
                 break
             point = Point(reduction.unmixed(moved.state), moved.twin and reduction.unmixed(moved.twin), moved.error)
-            rows.append(_row(scenario, numbers, problem, limits, point))
             state = point.state
+            more = jax.device_get(measure_requested(scenario, also, problem, state)) if also else {}
+            rows.append(_row(scenario, numbers, problem, limits, point) | more)
             if watch:
                 watch(reduction.whole(state))
             if progress:
                 progress(len(rows), len(times))
         columns = _columns(rows, len(times))
     alive = len(rows)
+    if "nc1_pinv" in also and np.isnan(columns["nc1_pinv"][:alive]).any():
+        why["nc1_pinv"] = NO_SPREAD
     errors = error_bounds(columns)
     for name in errors:
         errors[name] = errors[name] + columns.get("twin_" + name, 0.0)
@@ -74,7 +90,7 @@ def simulate(
         source="simulation",
         times=times,
         zeta=zeta,
-        metrics={name: columns[name] for name in (*METRICS, *SIMULATION_ONLY)},
+        metrics={name: columns[name] for name in (*METRICS, *SIMULATION_ONLY, *also)},
         error=errors,
         classes={name: columns[name] for name in PER_CLASS},
         unit={name: columns["unit_" + name] for name in ("loss", "objective")},
@@ -104,6 +120,14 @@ def begin(
     }
     limits = {name: limit.state for name, limit in found.items()}
     return numbers, limits, {name: limit.why for name, limit in found.items() if limit.state is None}
+
+
+def _requested(names: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(names))
+    for name in names:
+        if name not in ON_REQUEST:
+            raise unknown("the metric", name, ON_REQUEST)
+    return names
 
 
 def _row(

@@ -17,7 +17,9 @@ from dynamics.problem import Problem
 from dynamics.schedule import Numbers
 from dynamics.state import State
 from dynamics.trajectory import Decay
+from theorems.centres import ncc
 from theorems.margins import Motions
+from theorems.scatter import Scatter, plain
 from theorems.snapshot import Frame, Snapshot, metrics
 
 ABSENT = 2.0**-47  # a part of the start below this share of it is its rounding, and is taken as zero: 7e-15
@@ -119,7 +121,8 @@ class ClosedForm(eqx.Module):
         rest = [name for name in names if name not in found]
 
         def at(tick: Any) -> dict[str, Any]:
-            alone = metrics(frame, self.snapshot(problem, tick))
+            snap = self.snapshot(problem, tick)
+            alone = metrics(frame, snap) | ({"ncc": ncc(frame, problem, snap)} if "ncc" in rest else {})
             return {name: alone[name] for name in rest}
 
         return {name: found[name] for name in names if name in found} | (jax.lax.map(at, ticks) if rest else {})
@@ -132,6 +135,13 @@ class ClosedForm(eqx.Module):
     @abstractmethod
     def state(self, problem: Problem, tick: Any) -> tuple[Any, State]:
         """Return (log_scale, State) at one tick: the true arrays are e^log_scale times the stored."""
+
+    def scatter(self, problem: Problem, tick: Any) -> Scatter:
+        """Return the class means and residuals at one tick as `theorems.scatter` reads them. Not for jit."""
+        log_scale, state = self.state(problem, tick)
+        features = np.asarray(state.features)
+        means = problem.class_means(features)
+        return plain(means, float(log_scale), features - means[problem.labels], float(log_scale))
 
     @classmethod
     def states(

@@ -22,6 +22,7 @@ from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import ABSENT, PRESENT, SWINGS, ClosedForm, Why, leading, snap, swinging
 from theorems.relax import relaxation
+from theorems.scatter import Scatter, plain
 from theorems.snapshot import (
     Features,
     Sizes,
@@ -201,11 +202,7 @@ class KernelForm(ClosedForm):
         log_y, w, _, start = self._coefficients(tick, _active(apart.prototypes))
         rest = centre((self.w_rest + tick.zeta * self.g_rest).reshape(shape)) * start
         prototypes = jnp.tensordot(w, apart.prototypes, 1) + rest
-        parts = []
-        for modes, of_start in zip(apart[1:4], apart.start, strict=True):
-            log, _, y, start = self._coefficients(tick, _active(modes))
-            parts.append((log, jnp.tensordot(y, modes, 1) + start * of_start))
-        (_, means), (log_b, between), (log_r, residuals) = parts
+        (_, means), (log_b, between), (log_r, residuals) = self._spread(tick)
         biases = self._biases(problem, tick)
         bias = jnp.sum(biases, axis=0)
         sizes = Sizes(
@@ -232,6 +229,20 @@ class KernelForm(ClosedForm):
             means=means,
             prototypes=prototypes,
         )
+
+    def _spread(self, tick: Tick) -> list[tuple[Any, Any]]:
+        """Return (log, array) of X, of what nc1 divides by, and of the residuals: e^log times the array."""
+        parts = []
+        for modes, of_start in zip(self.apart[1:4], self.apart.start, strict=True):
+            log, _, y, start = self._coefficients(tick, _active(modes))
+            parts.append((log, jnp.tensordot(y, modes, 1) + start * of_start))
+        return parts
+
+    def scatter(self, problem: Problem, tick: Tick) -> Scatter:
+        """See `ClosedForm.scatter`."""
+        del problem
+        (log, means), _, (log_residual, residuals) = self._spread(tick)
+        return plain(np.asarray(means), float(log), np.asarray(residuals), float(log_residual))
 
     def _pulled(self, tick: Tick) -> Any:
         """Return vec(HM') at the scale of the tick: g + V nu (s nu)(d a + e g), by the same modes, not from H."""

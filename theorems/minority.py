@@ -1,22 +1,35 @@
-r"""Minority collapse: which classes vanish from the unconstrained model, how fast, and where each one's share ends.
+r"""Minority collapse: which classes vanish, how fast, where each one's share ends, and what decay and anchoring change.
 
 With the singular value decomposition of the label operator on class space, $B = \sum_k \sigma_k u_k v_k'$ (any class
-sizes and sample weights, see `theorems.modes`), and $F_c = \sqrt{n_c}\,\mu_c/\sqrt s$, Theorem 2 goes over to
+sizes and sample weights, see `theorems.modes`), and $F_c = \sqrt{n_c}\,\mu_c/\sqrt s$, Theorems 2 and 4 go over to
 
-    W = sum_k u_k a_k g_k + falling parts,   F = sum_k v_k a_k g_k + falling parts,   a_k = (u_k' W_0 + v_k' F_0)/2,
+    W = sum_k u_k cos_k a_k g_k + falling parts,   F = sum_k v_k sin_k a_k g_k + falling parts,
+    a_k = cos_k u_k' W_0 + sin_k v_k' F_0,
 
-where g_k = e^(sqrt(s) sigma_k zeta) in a flow, prod(1 + eta_k sqrt(s) sigma_k) in a descent. The modes of the largest
-sigma win. Two classes of the same largest size, below gamma = 2/(C - 2): the winner is their contrast, in which no
-other class has a part; all others vanish against it at the pace of the second sigma, whatever their size is.
+where g_k = e^(w_k zeta) in a flow, prod(1 + eta_k w_k) in a descent, with the larger exponent of S(sigma_k),
+
+    w(sigma) = (-(s l1 + l2) + sqrt((s l1 - l2)^2 + 4 s sigma^2))/2,
+
+and (cos, sin) its axis. It rises with sigma, so the modes of the largest sigma win. Two classes of the same largest
+size, below gamma = 2/(C - 2): the winner is their contrast, in which no other class has a part; all others vanish
+against it at the pace of the second sigma, whatever their size is.
+
+- Weights n_c^(-1/2) give all contrasts one sigma: nothing vanishes. Weights 1/n_c turn the order of the sigmas around:
+  the smallest classes win.
+- Decay: the gap of two exponents depends on the decays only through \|s l1 - l2\|. It is largest, as without decay,
+  where s l1 = l2, falls as the two are further apart, and is never zero.
+- Anchored prototypes: H tends to W M/l1, whose columns know no class size but for the weights. Nothing vanishes.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from dynamics.errors import must
 from dynamics.experiment import Experiment
 from dynamics.precision import exact
 from dynamics.preparation import prepare
+from theorems.modes import axes
 from theorems.snapshot import centre
 
 TIE = 1e-9  # relative difference below which two growths are one
@@ -28,7 +41,8 @@ class Collapse(NamedTuple):
 
     ``vanishes`` (C,); ``prototypes`` and ``means`` (C,): the constants of |y_c|/|Y| and of |x_c|/|X|, with Y the
     prototypes less their mean, X the class means less theirs (the metrics `share_prototypes` and `share_means`).
-    ``rate`` is that of the first modes over the second, whether or not anything vanishes.
+    ``rate`` is that of the first modes over the second, whether or not anything vanishes; of anchored prototypes, that
+    of the limit over what is left of the start, 0 without decay, where the start is left behind only like 1/zeta.
     """
 
     rate: float
@@ -38,26 +52,50 @@ class Collapse(NamedTuple):
 
 
 def collapse(experiment: Experiment) -> Collapse:
-    """Return how the classes of an unconstrained experiment end; with a schedule the rate is the mean over the run."""
+    """Return how the classes of an experiment end; with a schedule the rate is the mean over the run.
+
+    Raises:
+        InputError: an experiment that cannot be prepared, or whose loss or scenario is another than unhinged and
+            unconstrained, regularized or anchored.
+    """
+    if not experiment.problem.linear:
+        raise must("problem.loss", "be linear for its classes' shares to have a known end", experiment.problem.loss)
+    kind = experiment.scenario.kind
+    if kind == "anchored":
+        return _anchored(experiment)
+    if kind not in ("unconstrained", "regularized"):
+        raise must(
+            "scenario.kind", "be unconstrained, regularized or anchored for its classes' shares to be known", kind
+        )
     problem, start = prepare(experiment)
-    classes, root = problem.classes, np.sqrt(experiment.method.ratio)
+    classes, ratio, numbers = problem.classes, experiment.method.ratio, experiment.scenario.numbers()
     weight = np.sqrt(problem.sizes)
     operator = (problem.alpha * np.eye(classes) + problem.beta) * weight * problem.weights / problem.samples
     left, sigma, right = np.linalg.svd(operator)
+    axis = axes(sigma, ratio, numbers["lambda_h"], numbers["lambda_w"])
     with exact():
         means = np.asarray(problem.class_means(start.features))
-    grown = (left.T @ start.prototypes + right @ (weight[:, None] * means / root)) / 2
-    growth = _growth(experiment, root * sigma)
-    winners = growth >= (1 - TIE) * growth.max()
+    cos, sin = axis.cos[:, None], axis.sin[:, None]
+    grown = cos * (left.T @ start.prototypes) + sin * (right @ (weight[:, None] * means / np.sqrt(ratio)))
+    growth = _growth(experiment, axis.grow)
+    winners = growth >= growth.max() - TIE * abs(growth).max()
     behind = np.max(growth[~winners], initial=-np.inf)
-    second = ~winners & (growth >= (1 - TIE) * behind)
-    vectors = left, right.T / weight[:, None]
+    second = ~winners & (growth >= behind - TIE * abs(growth).max())
+    vectors = left * axis.cos, right.T / weight[:, None] * axis.sin
     first, rest = ([centre(one[:, part] @ grown[part]) for one in vectors] for part in (winners, second))
     shares = [_rows(x) / np.linalg.norm(x) for x in first]
     vanishes = shares[0] < ABSENT
     heights = [_rows(y) / np.linalg.norm(x) for x, y in zip(first, rest, strict=True)]
     constants = (np.where(vanishes, y, x) for x, y in zip(shares, heights, strict=True))
     return Collapse(float(growth.max() - behind), vanishes, *constants)
+
+
+def _anchored(experiment: Experiment) -> Collapse:
+    problem, start = prepare(experiment)
+    limits = centre(start.prototypes), centre(problem.class_push(start.prototypes))
+    decay = np.array([-experiment.method.ratio * experiment.scenario.numbers()["lambda_h"]])
+    shares = (_rows(rows) / np.linalg.norm(rows) for rows in limits)
+    return Collapse(abs(float(_growth(experiment, decay)[0])), np.zeros(problem.classes, dtype=bool), *shares)
 
 
 def _growth(experiment: Experiment, exponents: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ they share by any power.
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,6 +15,7 @@ from dynamics.state import State
 from theorems.margins import Motion, Motions
 from theorems.modal_curves import ModalCurves
 from theorems.modal_pairs import Tick
+from theorems.scatter import Scatter, by_mode
 from theorems.snapshot import (
     Features,
     Part,
@@ -95,6 +97,12 @@ class ModalRows(ModalCurves):
             prototypes=y,
         )
 
+    def scatter(self, problem: Problem, tick: Tick) -> Scatter:
+        """See `ClosedForm.scatter`."""
+        modes, log_residual = self.modes, float(tick.logs[-1] + tick.log_scale)
+        parts = by_mode(modes.group, modes.right, problem.sizes, self.ratio, *_by_mode(self, tick))
+        return Scatter(*parts, self.start.residuals, log_residual)
+
     def _biases(self, problem: Problem, tick: Tick) -> Any:
         """Return $b = g b_0 + m (g - 1)/w$, $w = -l_b$, over e^log, as a sum: Theorem 4, with psi integrating eta2."""
         return bias_parts(problem, self.reduced.biases, tick.biases.grown, tick.biases.driven)
@@ -147,6 +155,13 @@ class ModalRows(ModalCurves):
         rows, log = _spread(self.vectors.left, between, log_mode)
         first = jnp.argmax(group[:, None] == group, axis=1)  # one row for a group: its classes are equal to the bit
         return (contrasts, Part(rows, log, first))[: min(groups, 2)]
+
+
+@jax.jit
+def _by_mode(form: ModalRows, tick: Tick) -> tuple[Any, Any, Any, Any]:
+    """Return F by mode, contrasts (C, p) and modes between (G, p), and ln of what each group's and mode's is times."""
+    log_group, log_mode, (ff, fw, _, _) = form._own(tick)
+    return *form._parts(ff, fw), log_group, log_mode
 
 
 def _spread(vectors: Any, modes: Any, logs: Any) -> tuple[Any, Any]:

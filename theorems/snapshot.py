@@ -186,7 +186,12 @@ class Logit(NamedTuple):
 
 
 def _accuracy(frame: Frame, snap: Snapshot) -> Any:
-    """Return the share of samples whose own class has the largest logit; ties go to the lowest class.
+    """Return the share of samples whose own class has the largest logit."""
+    return jnp.sum(predicted(frame, snap) == frame.labels, dtype=jnp.float64) / frame.labels.shape[0]
+
+
+def predicted(frame: Frame, snap: Snapshot) -> Any:
+    """Return the class (n,) with the largest logit; ties go to the lowest class.
 
     The best class so far meets the next one, each pair at a scale of its own: only two classes know in which parts they
     differ, and what more of them share may be larger than that by any power.
@@ -208,7 +213,7 @@ def _accuracy(frame: Frame, snap: Snapshot) -> Any:
 
     first = logit(0), jnp.zeros(samples, dtype=int)
     (_, chosen), _ = jax.lax.scan(meet, first, jnp.arange(1, classes))
-    return jnp.sum(chosen == frame.labels, dtype=jnp.float64) / samples
+    return chosen
 
 
 def _logits(prototypes: Part, features: Features) -> Logits:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dynamics.errors import must
 from dynamics.experiment import Experiment
-from dynamics.measure import METRICS, PER_CLASS
+from dynamics.measure import METRICS, NO_SPREAD, ON_REQUEST, PER_CLASS
 from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.problem import Problem
@@ -21,6 +21,7 @@ from dynamics.trajectory import Decay, Trajectory
 from theorems.certified import accuracy
 from theorems.closed_form import ClosedForm, find
 from theorems.margins import terms
+from theorems.scatter import nc1_pinv
 from theorems.snapshot import Frame
 
 UNRESOLVED = "at some times float64 holds no more than rounding of some features, or of differences of prototypes"
@@ -41,7 +42,8 @@ def solve(
 ) -> Trajectory:
     """Return the exact solution: every metric at every saved time, and the final state, right at any horizon.
 
-    ``names`` are the metrics wanted, all others are not computed; ``start`` is what `prepare` returns, if at hand, in
+    ``names`` are the metrics wanted, all others are not computed: `dynamics.measure` has them, those of ON_REQUEST
+    found only if named; ``start`` is what `prepare` returns, if at hand, in
     arrays of NumPy or JAX.
     ``times`` (steps or t, ascending) are instead of the saved ones. What ``measure(log_scale, state)`` finds at them,
     rows sorted by class, joins the metrics; it is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may
@@ -62,12 +64,13 @@ def solve(
         last = jax.device_get(form_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
         zeta = experiment.method.zeta(times)
-    undecided = {"accuracy": UNRESOLVED} if np.isnan(columns.get("accuracy", 0.0)).any() else {}
+    reasons = {"accuracy": UNRESOLVED, "ncc": UNRESOLVED, "nc1_pinv": NO_SPREAD}
+    undecided = {name: why for name, why in reasons.items() if np.isnan(columns.get(name, 0.0)).any()}
     return Trajectory(
         source="closed_form",
         times=times,
         zeta=zeta,
-        metrics={name: columns[name] for name in METRICS if name in columns} | others,
+        metrics={name: columns[name] for name in (*METRICS, *ON_REQUEST) if name in columns} | others,
         classes={name: np.asarray(columns[name]) for name in PER_CLASS if name in columns},
         last=(float(last[0]), unsorted(problem, last[1])),
         experiment=experiment,
@@ -128,10 +131,14 @@ def form_columns(
     names: tuple[str, ...], experiment: Experiment, form: ClosedForm, problem: Problem, ticks: Any
 ) -> dict[str, np.ndarray]:
     """Return the metrics ``names`` at all ticks of a form, (T, ...) each; NaN for one that has no value."""
-    frame, compiled = frame_of(experiment, problem), tuple(name for name in names if name != "accuracy")
+    frame = frame_of(experiment, problem)
+    compiled = tuple(name for name in names if name not in ("accuracy", "nc1_pinv"))
     columns = jax.device_get(form_metrics(compiled, frame, form, problem, ticks)) if compiled else {}
     if "accuracy" in names:
         columns["accuracy"] = _accuracy(frame, form, problem, ticks)[0]
+    if "nc1_pinv" in names:
+        each = (jax.tree.map(lambda x, i=i: x[i], ticks) for i in range(len(jax.tree.leaves(ticks)[0])))
+        columns["nc1_pinv"] = np.array([nc1_pinv(form.scatter(problem, tick)) for tick in each])
     return {name: np.where(name in form.why, np.nan, column) for name, column in columns.items()}
 
 

@@ -20,7 +20,7 @@ def accuracies(problem: Problem, seen: State, doubt: Doubt, rounding: Any) -> di
     prototypes, scale = unit_size(seen.prototypes)
     biases = (seen.biases - jnp.mean(seen.biases)) / features_scale / scale
     centred = prototypes - jnp.mean(prototypes, axis=0)
-    logits = features @ centred.T + biases
+    logits = centred_logits(seen)
     own = jnp.take_along_axis(logits, problem.labels[:, None], axis=1)[:, 0]
     others = jnp.where(problem.labels[:, None] == jnp.arange(problem.classes), -jnp.inf, logits)
     margin = jnp.abs(own - jnp.max(others, axis=1))
@@ -38,6 +38,14 @@ def accuracies(problem: Problem, seen: State, doubt: Doubt, rounding: Any) -> di
         "accuracy_raw": share(jnp.argmax(raw, axis=1) == problem.labels),
         "doubtful": share(margin <= error),
     }
+
+
+def centred_logits(seen: State) -> Any:
+    """Return the logits of centred prototypes and biases, (n, C), divided by the scales of features and prototypes."""
+    features, features_scale = unit_size(seen.features)
+    prototypes, scale = unit_size(seen.prototypes)
+    biases = (seen.biases - jnp.mean(seen.biases)) / features_scale / scale
+    return features @ (prototypes - jnp.mean(prototypes, axis=0)).T + biases
 
 
 def share(flags: Any) -> Any:

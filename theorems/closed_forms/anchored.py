@@ -20,6 +20,7 @@ from dynamics.state import State
 from dynamics.trajectory import Decay
 from theorems.closed_form import PRESENT, SWINGS, ClosedForm, Why, numbers_of, resolved, snap, swinging
 from theorems.relax import Relaxation, relaxation
+from theorems.scatter import Scatter, plain
 from theorems.snapshot import Features, Frame, Sizes, Snapshot, centre, chord, measured, whole
 
 
@@ -187,6 +188,11 @@ class Anchored(ClosedForm):
     def _means(self, tick: Relaxation) -> Any:
         """Return the class means (C, p), times e^-log."""
         return tick.grown * self.means + self.ratio * tick.driven * self.drive
+
+    def scatter(self, problem: Problem, tick: Relaxation) -> Scatter:
+        """See `ClosedForm.scatter`."""
+        del problem
+        return plain(self._means(tick), tick.log, tick.grown * self.residuals, tick.log)
 
     def snapshot(self, problem: Problem, tick: Relaxation) -> Snapshot:
         """See `ClosedForm.snapshot`."""
