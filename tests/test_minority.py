@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from dynamics import Experiment, load, simulate
+from dynamics.errors import InputError
 from dynamics.precision import exact
 from theorems import solve
+from theorems.figures import imbalance
 from theorems.figures import minority_collapse as figure
 from theorems.minority import Collapse, collapse
 
@@ -20,10 +22,13 @@ MOVED = 1.001  # a formula wrong by this must be seen
 TWO_HEADS = [40, 40, 16, 5, 2, 1]
 
 
-def experiment(gamma=0.2, ratio=1.0, weights="none", kind="descent", sizes=TWO_HEADS, length=1200) -> Experiment:
+def experiment(
+    gamma=0.2, ratio=1.0, weights="none", kind="descent", sizes=TWO_HEADS, length=1200, scenario="regularized", **decays
+) -> Experiment:
     timing = {"steps": length} if kind == "descent" else {"time": float(length)}
     return Experiment(
         problem=dict(classes=len(sizes), per_class=sizes, features=12, gamma=gamma, sample_weights=weights),
+        scenario=dict(kind=scenario, **decays),
         method=dict(kind=kind, eta=1.0, ratio=ratio, **timing),
         start=dict(seed=5),
         output=dict(points=5),
@@ -35,6 +40,8 @@ CASES = {
     "small gamma": experiment(gamma=0.12, ratio=2.0),
     "large gamma": experiment(gamma=0.3, ratio=2.0),
     "flow": experiment(kind="flow"),
+    "decay of features": experiment(gamma=0.3, ratio=2.0, lambda_h=0.03),
+    "decay of both": experiment(gamma=0.3, ratio=2.0, lambda_h=0.01, lambda_w=0.1),
     "two levels": experiment(gamma=0.3, sizes=[40, 40, 40, 2, 2, 2]),
 }
 
@@ -100,6 +107,66 @@ def test_the_rate_of_two_levels_is_that_of_the_claim(gamma):
     head = (1 + gamma) * np.sqrt(large) / n
     one = experiment(gamma=gamma, ratio=2.0, kind="flow", sizes=[large] * heads + [small] * tails)
     assert collapse(one).rate == pytest.approx(np.sqrt(2) * (head - between), rel=SAME * head / (head - between))
+
+
+def two_levels(gamma: float, **decays) -> Experiment:
+    return experiment(gamma=gamma, ratio=2.0, kind="flow", sizes=[40] * 3 + [2] * 3, **decays)
+
+
+def test_only_the_mismatch_of_the_decays_slows_minority_collapse_and_never_stops_it():
+    """w(sigma) = (-(s l1 + l2) + sqrt((s l1 - l2)^2 + 4 s sigma^2))/2 at the two sigmas of heads and tails."""
+    gamma, s, free = 0.3, 2.0, collapse(two_levels(0.3)).rate
+    block = (1 + gamma) * np.eye(2) - 3 * gamma
+    sigmas = (1 + gamma) * np.sqrt(40) / 126, np.linalg.norm(block * np.sqrt([40, 2]), 2) / 126
+    before = free
+    for mismatch in (0.0, 0.01, 0.1, 1.0, 10.0):
+        roots = [np.sqrt(mismatch**2 + 4 * s * sigma**2) for sigma in sigmas]
+        for common in (0.0, 0.05):
+            for decays in ((common + mismatch, common), (common, common + mismatch)):
+                one = two_levels(gamma, lambda_h=decays[0] / s, lambda_w=decays[1])
+                assert collapse(one).rate == pytest.approx((roots[0] - roots[1]) / 2, rel=1e-9)
+        assert 0 < collapse(one).rate <= before * (1 + SAME)
+        before = collapse(one).rate
+    assert collapse(two_levels(gamma, lambda_h=0.05, lambda_w=0.1)).rate == pytest.approx(free, rel=1e-11)
+
+
+def test_anchored_classes_all_keep_a_share_and_settle_at_the_decay():
+    one = experiment(ratio=2.0, scenario="anchored", lambda_h=0.02, kind="flow")
+    found, solution = collapse(one), solve(one, times=[400, 500, 1200])
+    assert not found.vanishes.any()
+    assert found.rate == pytest.approx(2 * 0.02, rel=SAME)
+    last = solution.classes["share_means"]
+    np.testing.assert_allclose(last[-1], found.means, rtol=SAME)
+    np.testing.assert_allclose(solution.classes["share_prototypes"][-1], found.prototypes, rtol=SAME)
+    gaps = np.linalg.norm(last[:2] - found.means, axis=1)
+    assert np.log(gaps[0] / gaps[1]) / 100 == pytest.approx(found.rate, rel=1e-5)
+    assert collapse(experiment(scenario="anchored")).rate == 0
+
+
+def test_inverse_weights_hand_the_norm_to_the_smallest_class():
+    one = experiment(weights="inverse")
+    found, solution = collapse(one), solve(one)
+    assert found.prototypes.argmax() == 5
+    assert found.prototypes[5] > 0.9
+    np.testing.assert_allclose(solution.classes["share_prototypes"][-1], found.prototypes, rtol=LATE)
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("spherical", "unhinged"), ("regularized", "mse")])
+def test_shares_are_known_of_what_moves_linearly_alone(kind, loss):
+    tables = experiment(scenario=kind).to_dict()
+    tables["problem"]["loss"] = loss
+    with pytest.raises(InputError, match="must be"):
+        collapse(Experiment.from_dict(tables))
+
+
+def test_the_figure_of_cures_says_what_is_true():
+    free, decayed = (collapse(imbalance.run(**cure)) for cure in list(imbalance.CURES.values())[:2])
+    assert round(decayed.rate / free.rate, 2) == 0.56
+    found = imbalance.simulated(imbalance.run(points=3, weights="sqrt"))
+    assert found[1][-1] == 1
+    assert imbalance.simulated(imbalance.run(points=3))[1][-1] == 0
+    measured = imbalance.slope(simulate(imbalance.decayed(0.1, 0.0)))
+    assert measured == pytest.approx(collapse(imbalance.decayed(0.1, 0.0)).rate, rel=DRAWN)
 
 
 def test_all_contrasts_win_with_sqrt_weights():

@@ -81,8 +81,8 @@ def _independent(scatter: Scatter) -> tuple[np.ndarray, np.ndarray]:
     rows, dual, q = scatter.rows, scatter.dual, scatter.dual.sum(axis=0)
     logs = np.where(np.any(rows != 0, axis=1), scatter.logs, -np.inf)
     q = np.where(np.abs(q) > CUT * len(q) * np.abs(q).max(), q, 0.0)
-    with np.errstate(divide="ignore"):
-        out = np.argmax(np.log(np.abs(q)) - logs)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = np.argmax(np.where(q == 0, -np.inf, np.log(np.abs(q)) - logs))
     kept = np.argsort(logs, kind="stable")
     kept = kept[kept != out]
     share = q[kept] / q[out]
