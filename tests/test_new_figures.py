@@ -420,7 +420,7 @@ def test_the_unhinged_loss_falls_at_the_gap_of_its_label_operator_and_is_met_by_
 
 def test_what_is_logarithmic_falls_along_its_grey_line():
     axes = panels("convergence")["c"]
-    drawn = {label: np.log([x[1:], y[1:]]) for label, x, y in lines(axes)}  # t = 0 has no place on this axis
+    drawn = {label: np.log([x[1:], y[1:]]) for label, x, y in lines(axes)}  # the first may be at t = 0
     by_path, by_flow = (np.log(line.get_data()) for line in axes.get_lines()[-2:])
     for label, grey, off in (("minima with decay", by_path, 0.02), ("logistic regression", by_flow, 1e-9)):
         x, y = drawn[label]
