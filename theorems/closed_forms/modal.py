@@ -119,7 +119,7 @@ class Modal(ClosedForm):
     @classmethod
     def covers(cls, experiment: Experiment) -> bool:
         """See `ClosedForm.covers`."""
-        return experiment.scenario.kind in ("unconstrained", "regularized")
+        return experiment.scenario.kind in ("unconstrained", "regularized") and experiment.method.shares_modes
 
     @classmethod
     def of(cls, experiment: Experiment, problem: Problem, start: State) -> Self:
@@ -378,7 +378,7 @@ class Modal(ClosedForm):
         lengths = np.sqrt(self.ratio * sin**2 + cos**2) * grow, np.sqrt(self.ratio * cos**2 + sin**2) * fall
         parts = np.concatenate([*lengths, [self.reduced.residual]])
         whole = length(lifted(self.axis, self.ratio, self.pairs, self.reduced.residual, np.ones(len(parts))))
-        logs = np.where(parts > PRESENT * whole, ticks.logs[-1], -np.inf)
+        logs = np.where(parts > PRESENT * whole, self._last_logs(experiment, ticks), -np.inf)
         zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]
         slower = np.where(self.fastest, -np.inf, logs)
         if not np.isfinite(slower).any():
@@ -386,6 +386,11 @@ class Modal(ClosedForm):
         if swinging(experiment.method, np.asarray(self.exponents))[np.argmax(slower)]:
             return Decay(None, None, SWINGS)
         return Decay(float((logs[self.fastest].max() - slower.max()) / zeta), "exponential")
+
+    def _last_logs(self, experiment: Experiment, ticks: Tick) -> Any:
+        """Return the logarithms of all multipliers at the last tick, at any scale."""
+        del experiment
+        return ticks.logs[-1]
 
     def _biases(self, problem: Problem, tick: Tick) -> Any:
         """Return $b = g b_0 + m (g - 1)/w$, $w = -l_b$, over e^log, as a sum: Theorem 4, with psi integrating eta2."""
