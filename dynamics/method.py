@@ -86,6 +86,7 @@ class Method(Table):
     length: ClassVar[str]
     swings: ClassVar[bool] = False  # whether a mode may pass through zero between steps, so that |g| has no rate
     scenarios: ClassVar[tuple[str, ...]] = ()  # the kinds that it can move; all if empty
+    random: ClassVar[bool] = False  # whether a simulation is one path of many
     shares_modes: ClassVar[bool] = True  # whether its steps keep the modes of the motion apart, whatever the rates are
 
     eta: float = Field(0.1, gt=0)
@@ -122,6 +123,9 @@ class Method(Table):
         if self.scenarios and scenario.kind not in self.scenarios:
             relation = f"be one of {', '.join(self.scenarios)} with method.kind = {self.kind!r}"
             raise must("scenario.kind", relation, scenario.kind)
+
+    def check_samples(self, samples: int) -> None:
+        """Refuse a number of samples that this method cannot do with. Raises InputError."""
 
     def no_limit(self) -> str:
         """Return why no limit of the direction is known whatever the scenario, or "" if the modes decide."""

@@ -12,6 +12,7 @@ Dictionary: the paper's H (p x n) is `features` transposed (n x p, a row a sampl
 `prototypes` transposed (C x p), b is `biases`, gamma is g, the smoothing is a.
 """
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -83,6 +84,11 @@ class Problem(eqx.Module):
         """Return m = M 1, shape (C,): the direction in which the loss drives the biases."""
         mass = self.weights * self.sizes / self.samples
         return self.alpha * mass + self.beta * jnp.sum(mass)
+
+    def batch(self, rows: Array) -> "Problem":
+        """Return the problem of some samples, ``rows`` (B,) ascending, whose loss is their mean, for jit."""
+        labels = self.labels[rows]
+        return dataclasses.replace(self, labels=labels, sizes=jnp.zeros_like(self.sizes).at[labels].add(1))
 
     def operator_norm(self) -> float:
         """Return |M|, the largest singular value of the label operator, from a C x C matrix. Not for jit."""

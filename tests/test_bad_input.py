@@ -150,6 +150,17 @@ VALUES = {
         "scenario.kind must be one of unconstrained",
         "but is 'spherical'",
     ),
+    "a batch of nothing": ({"method.kind": "sgd", "method.batch": 0}, "method.batch must be >= 1, but is 0"),
+    "a batch above all": ({"method.kind": "sgd", "method.batch": 10**6}, "method.batch must be <= n, the"),
+    "an unknown sampling": (
+        {"method.kind": "sgd", "method.sampling": "replace"},
+        "method.sampling must be one of 'independent' or 'shuffle'",
+    ),
+    "batches through a kernel": (
+        {**KERNEL, "method.kind": "sgd"},
+        "scenario.kind must be one of unconstrained, regularized, anchored with method.kind = 'sgd'",
+    ),
+    "a batch of a descent": ({"method.batch": 3}, "method.batch must be a key", "It belongs to kind = 'sgd'"),
     "a method as a list": ({"method.kind": "[1]"}, "method.kind must be one of decoupled-decay, descent, flow"),
     "a method as a number": ({"method.kind": 1}, "method.kind must be one of decoupled-decay, descent, flow"),
     "unknown schedule": ({"method.schedule": "cosin"}, "method.schedule must be one of", "Did you mean 'cosine'?"),
@@ -302,7 +313,8 @@ TABLES = {
     "key of another kind": (
         '[method]\nkind = "flow"\nsteps = 5',
         "method.steps must be a key of [method] with kind = 'flow'",
-        "It belongs to kind = 'decoupled-decay' or kind = 'descent' or kind = 'heavy-ball' or kind = 'nesterov'.",
+        "It belongs to kind = 'decoupled-decay' or kind = 'descent' or kind = 'heavy-ball' or kind = 'nesterov' "
+        "or kind = 'sgd'.",
     ),
     "gamma inf": ("[problem]\ngamma = inf", "problem.gamma must be a number"),
     "a date": ("[problem]\nclasses = 2020-01-01", "problem.classes must be a whole number"),
