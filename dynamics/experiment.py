@@ -131,6 +131,7 @@ class Experiment(BaseModel):
         self._check()
 
     def _check(self) -> None:
+        self.method.check(self.scenario)
         if self.scenario.uses_kernel and not self.problem.linear:
             cure = "A fixed kernel is that of the unhinged loss here. Choose another scenario.kind."
             raise must("problem.loss", "be 'unhinged' with scenario.kind = 'kernel'", self.problem.loss, cure)

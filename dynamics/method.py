@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, SerializeAsAny, model_validator
 
-from dynamics.errors import InputError, nearest
+from dynamics.errors import InputError, must, nearest
 from dynamics.families import choose, members
 from dynamics.precision import exact, namespace
 from dynamics.schedule import Numbers, Schedule, descent_rates
@@ -85,6 +85,9 @@ class Method(Table):
     clock: ClassVar[str]
     length: ClassVar[str]
     swings: ClassVar[bool] = False  # whether a mode may pass through zero between steps, so that |g| has no rate
+    scenarios: ClassVar[tuple[str, ...]] = ()  # the kinds that it can move; all if empty
+    random: ClassVar[bool] = False  # whether a simulation is one path of many
+    shares_modes: ClassVar[bool] = True  # whether its steps keep the modes of the motion apart, whatever the rates are
 
     eta: float = Field(0.1, gt=0)
     ratio: float = Field(1.0, gt=0)
@@ -114,6 +117,39 @@ class Method(Table):
         """Return this method's clock as it crosses jit."""
         steady = self.schedule.steady and self.warmup == 0
         return Timing(type(self), type(self.schedule), steady, getattr(self, "steps", 0), self.numbers())
+
+    def check(self, scenario: Any) -> None:
+        """Refuse a scenario that this method cannot move. Raises InputError."""
+        if self.scenarios and scenario.kind not in self.scenarios:
+            relation = f"be one of {', '.join(self.scenarios)} with method.kind = {self.kind!r}"
+            raise must("scenario.kind", relation, scenario.kind)
+
+    def check_samples(self, samples: int) -> None:
+        """Refuse a number of samples that this method cannot do with. Raises InputError."""
+
+    def no_limit(self) -> str:
+        """Return why no limit of the direction is known whatever the scenario, or "" if the modes decide."""
+        return ""
+
+    def felt_by(self, scenario: Any) -> "Method":
+        """Return this method as a scenario feels it: what stays in place has no decay of its own."""
+        del scenario
+        return self
+
+    @staticmethod
+    def folded(pace: Numbers, numbers: Numbers) -> Numbers:
+        """Return the scenario's numbers whose modes grow by `growth`, if there are such: with the method's decays.
+
+        ``pace`` are the method's `numbers`.
+        """
+        del pace
+        return numbers
+
+    @staticmethod
+    def critical(pace: Numbers, numbers: Numbers) -> Numbers:
+        """Return the scenario's numbers whose lowest exponent decides what rates are stable."""
+        del pace
+        return numbers
 
     def rates(self) -> np.ndarray:
         """Return every eta_k of a method that counts steps, shape (steps,)."""

@@ -63,6 +63,7 @@ def _prepare(experiment: Experiment) -> tuple[Start, Problem, State]:
     )
     state = State(start.features.T[problem.order], np.ascontiguousarray(start.prototypes.T), start.biases)
     scenario.check(problem, state)
+    experiment.method.check_samples(problem.samples)
     return start, problem, state
 
 

@@ -12,6 +12,7 @@ Dictionary: the paper's H (p x n) is `features` transposed (n x p, a row a sampl
 `prototypes` transposed (C x p), b is `biases`, gamma is g, the smoothing is a.
 """
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -97,6 +98,11 @@ class Problem(eqx.Module):
     def sample_weights(self) -> Array:
         r"""Return $\omega_i/n$ of every row, (n, 1)."""
         return (self.weights / self.samples)[self.labels][:, None]
+
+    def batch(self, rows: Array) -> "Problem":
+        """Return the problem of some samples, ``rows`` (B,) ascending, whose loss is their mean, for jit."""
+        labels = self.labels[rows]
+        return dataclasses.replace(self, labels=labels, sizes=jnp.zeros_like(self.sizes).at[labels].add(1))
 
     def operator_norm(self) -> float:
         """Return |M|, the largest singular value of the label operator, from a C x C matrix. Not for jit."""

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dynamics.method import Method
 from dynamics.problem import Problem
 from dynamics.scenario import Scenario
 from dynamics.state import State
@@ -56,12 +57,12 @@ class Reduction(NamedTuple):
         return state if self.basis is None else turned(state, np.asarray(self.basis, float).T)
 
 
-def reduced(scenario: type[Scenario], problem: Problem, state: State, steps: float) -> Reduction:
-    """Return what to move in place of a state that is looked at once in so many ``steps``: it, where nothing pays."""
+def reduced(scenario: type[Scenario], method: Method, problem: Problem, state: State, times: np.ndarray) -> Reduction:
+    """Return what to move in place of a state that is looked at at some ``times``: it, where nothing pays."""
     basis = spanned(problem, state)
     if basis is not None:
         return Reduction(problem, turned(state, basis), basis)
-    if mixes(scenario, problem, state, steps):
+    if not method.random and mixes(scenario, problem, state, method.evaluations(times)):
         return mixed(problem, state)
     return Reduction(problem, state)
 

@@ -63,7 +63,7 @@ def simulate(
         scenario = type(experiment.scenario)
         numbers, limits, why = begin(experiment, problem, state, zeta[-1])
         numbers["rounding"] = np.float64(ROUNDING[dtype])
-        reduction = reduced(scenario, problem, state, experiment.method.evaluations(times))
+        reduction = reduced(scenario, experiment.method, problem, state, times)
         cast = _narrowed if float32 else jnp.asarray
         problem, reduction, numbers, limits = jax.tree.map(cast, (problem, reduction, numbers, limits))
 
@@ -108,14 +108,15 @@ def begin(
     experiment: Experiment, problem: Problem, state: State, zeta: float
 ) -> tuple[Numbers, dict[str, State | None], dict[str, str]]:
     """Return the numbers that cross jit, the limits of the two distances, and why a limit is missing."""
-    scenario, method = experiment.scenario, experiment.method
+    scenario, method = experiment.scenario, experiment.method.felt_by(experiment.scenario)
     numbers = {**scenario.numbers(), "ratio": np.float64(method.ratio), "zeta": np.float64(zeta)}
     numbers["operator"] = np.float64(problem.operator_norm())
     linear = problem.loss is None
     numbers["spectrum"] = jax.tree.map(np.float64, scenario.spectrum(numbers, problem) if linear else Spectrum())
-    unknown = Limit(None, "" if linear else f"no limit is known of {problem.loss.kind}")
+    unknown = Limit(None, method.no_limit() if linear else f"no limit is known of {problem.loss.kind}")
+    modes = method.folded(method.numbers(), numbers)
     found = {
-        "distance": scenario.limit(numbers, problem, state, method) if linear else unknown,
+        "distance": unknown if unknown.why else scenario.limit(modes, problem, state, method),
         "distance_zbar": scenario.zbar(numbers, problem, state) if linear else unknown,
     }
     limits = {name: limit.state for name, limit in found.items()}

@@ -29,7 +29,7 @@ class Stepping(Method):
 
     def evaluations(self, times: np.ndarray) -> float:
         """See `Method.evaluations`: once a step."""
-        return self.steps / (len(times) - 1)
+        return float(times[-1]) / (len(times) - 1)
 
     @staticmethod
     def kick(position: Any, velocity: Any, push: Any, momentum: Any) -> tuple[Any, Any]:

@@ -214,6 +214,20 @@ def walked(experiment: Experiment) -> State:
     return jax.tree.map(lambda *parts: np.stack(parts), *(jax.device_get(point.state) for point in points))
 
 
+def bounded_walk(experiment, start: State, dtype) -> tuple[State, np.ndarray]:
+    """Return the simulated states in float64, stacked, and the bounds on what rounding did to them."""
+    problem, _ = prepare(experiment)
+    times = experiment.times()
+    numbers, _, _ = begin(experiment, problem, start, experiment.method.zeta(times)[-1])
+    numbers["rounding"] = np.finfo(dtype).eps / 2
+    everything = problem, start, numbers
+    everything = jax.tree.map(lambda x: x.astype(dtype) if np.asarray(x).dtype == np.float64 else x, everything)
+    problem, start, numbers = jax.tree.map(jnp.asarray, everything)
+    points = list(experiment.method.walk(type(experiment.scenario), numbers, problem, start, times))
+    states = jax.tree.map(lambda *parts: np.stack(parts).astype(np.float64), *(point.state for point in points))
+    return states, np.stack([np.max(jax.tree.leaves(point.error)[0]) for point in points])
+
+
 def norms(states: State) -> np.ndarray:
     """Return |(H, W)| of stacked states, (times,)."""
     return np.sqrt(sum(np.sum(np.asarray(part) ** 2, axis=(1, 2)) for part in (states.features, states.prototypes)))

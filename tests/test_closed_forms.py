@@ -40,9 +40,8 @@ from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.schedule import flow_rate, flow_zeta
 from dynamics.state import State
-from theorems import modal_pairs, modes
+from theorems import modal, modal_pairs, modes
 from theorems.closed_form import closed_forms, find
-from theorems.closed_forms import modal
 from theorems.comparison import Agreement
 from theorems.kernel import Tick as KernelTick
 from theorems.relax import Relaxation

@@ -140,7 +140,7 @@ def test_figures_are_found_by_number_name_and_beginning():
     assert [recipe.kind for recipe in choose_recipes(["1", "1"])] == ["figure1"]
     assert [recipe.kind for recipe in choose_recipes([])] == list(recipes())
     assert list(recipes())[:8] == [f"figure{k}" for k in (1, 4, 5, 6, 7, 8, 9, 15)]
-    assert len(recipes()) == 16
+    assert len(recipes()) == 17
     for name in ("2", "figure", "p", "phase-"):
         with pytest.raises(InputError, match="the figure must be one of 1, 15, 4, 5"):
             choose_recipes([name])

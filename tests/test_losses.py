@@ -225,11 +225,18 @@ def test_many_samples_are_moved_as_few_mixed_ones(monkeypatch, method):
     """Under the squared error C + p = 8 rows do for 39 samples, biases, smoothing and unequal sizes included."""
     experiment = build("mse", SCENARIOS[1], {**method, "ratio": 2.0}, per_class=[20, 7, 12], label_smoothing=0.1)
     problem, state = prepare(experiment)
-    small = reduction.reduced(type(experiment.scenario), problem, state, 60.0)
+    small = reduction.reduced(type(experiment.scenario), experiment.method, problem, state, np.array([0.0, 60.0]))
     assert small.state.features.shape == (8, 5)
     with exact():
         np.testing.assert_allclose(small.unmixed(small.state).features, state.features, rtol=0, atol=SLOPE)
     both_ways(monkeypatch, experiment, ("mixes", False))
+
+
+def test_samples_that_are_drawn_are_not_mixed():
+    experiment = build("mse", SCENARIOS[1], {"kind": "sgd", "steps": 60, "batch": 5}, per_class=[20, 7, 12])
+    problem, state = prepare(experiment)
+    small = reduction.reduced(type(experiment.scenario), experiment.method, problem, state, np.array([0.0, 60.0]))
+    assert small.mixing is None and small.state is state
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Momentum: the exact motion against a loop written here, against closed forms of its roots, and its limits."""
 
 import jax
-import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from strategies import (
     RATIO,
     SCARCE,
     UNEQUAL,
+    bounded_walk,
     build,
     dense_generator,
     flatten,
@@ -259,20 +259,6 @@ def test_the_rounding_of_a_simulation_is_bounded(kind, scenario, eta):
     gaps = norms(State((states.features - wanted.features) / root, states.prototypes - wanted.prototypes, None))
     assert errors[0] == 0
     assert np.all((errors[1:] >= gaps[1:]) & (gaps[1:] > 0))
-
-
-def bounded_walk(experiment, start: State, dtype) -> tuple[State, np.ndarray]:
-    """The simulated states in float64, stacked, and the bounds on what rounding did to them."""
-    problem, _ = prepare(experiment)
-    times = experiment.times()
-    numbers, _, _ = begin(experiment, problem, start, experiment.method.zeta(times)[-1])
-    numbers["rounding"] = np.finfo(dtype).eps / 2
-    everything = problem, start, numbers
-    everything = jax.tree.map(lambda x: x.astype(dtype) if np.asarray(x).dtype == np.float64 else x, everything)
-    problem, start, numbers = jax.tree.map(jnp.asarray, everything)
-    points = list(experiment.method.walk(type(experiment.scenario), numbers, problem, start, times))
-    states = jax.tree.map(lambda *parts: np.stack(parts).astype(np.float64), *(point.state for point in points))
-    return states, np.stack([np.max(jax.tree.leaves(point.error)[0]) for point in points])
 
 
 # -- limits of the direction -------------------------------------------------------------------------------------------

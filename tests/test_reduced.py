@@ -20,7 +20,7 @@ from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.state import State
 from theorems import simulate_reduced
-from theorems.reduced import VARIES, Stepped
+from theorems.closed_forms.stepped import VARIES, Stepped
 from theorems.snapshot import Frame
 
 COSINE = {"kind": "descent", "steps": 600, "eta": 0.3, "schedule": "cosine", "final": 0.1, "warmup": 20.0}
@@ -169,12 +169,12 @@ def more(form: Stepped, *names: str) -> Stepped:
 HARMED = {
     "contrasts": lambda form: more(form, "modes", "contrast"),
     "modes between groups": lambda form: more(form, "modes", "sigma"),
-    "l1": lambda form: more(form, "decays", "0"),
-    "l2": lambda form: more(form, "decays", "1"),
-    "lb": lambda form: more(form, "decays", "2"),
+    "l1": lambda form: more(form, "lambdas", "0"),
+    "l2": lambda form: more(form, "lambdas", "1"),
+    "lb": lambda form: more(form, "lambdas", "2"),
     "eta1": lambda form: more(form, "ratios"),
     "l1 and l2 exchanged": lambda form: dataclasses.replace(
-        form, decays=(form.decays[1], form.decays[0], form.decays[2])
+        form, lambdas=(form.lambdas[1], form.lambdas[0], form.lambdas[2])
     ),
     "eta1/eta2 upside down": lambda form: dataclasses.replace(form, ratios=1 / form.ratios),
     "ratios one step late": lambda form: dataclasses.replace(form, ratios=np.roll(form.ratios, 1)),

@@ -26,9 +26,9 @@ from dynamics.method import schedules
 from dynamics.precision import exact
 from dynamics.problem import Problem
 from dynamics.schedule import Schedule
-from theorems import comparison, modal_pairs, snapshot, solution
+from theorems import comparison, modal, modal_pairs, snapshot, solution
 from theorems.closed_form import ClosedForm, closed_forms, find
-from theorems.closed_forms import anchored, kernel_flow, modal
+from theorems.closed_forms import anchored, kernel_flow
 from theorems.comparison import Agreement, judge
 
 WRONG = 1.001

@@ -96,7 +96,7 @@ def figures(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer features, times and simulated steps.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: figures.")] = None,
 ) -> None:
-    """Draw the paper's figures, and five that it lacks, from the exact solutions, with simulations on top."""
+    """Draw the paper's figures, and those that it lacks, from the exact solutions, with simulations on top."""
     with _guard():
         from theorems.drawing import draw_figures
 

@@ -184,6 +184,8 @@ def find(experiment: Experiment) -> type[ClosedForm]:
     """
     if not experiment.problem.linear:
         raise NoExactSolution(experiment.problem.loss)
+    if experiment.method.random:
+        raise NoExactSolution("one path of a random motion (of the mean: theorems.mean_path, theorems.second_moments)")
     for form in closed_forms().values():
         if form.covers(experiment):
             return form

@@ -22,7 +22,8 @@ from dynamics.problem import Problem
 from dynamics.simulation import simulate
 from dynamics.state import State
 from theorems.closed_form import ClosedForm, find, scenario_numbers
-from theorems.reduced import Stepped, simulate_reduced
+from theorems.closed_forms.stepped import Stepped
+from theorems.reduced import reducible, simulate_reduced
 from theorems.snapshot import Frame
 from theorems.solution import form_columns, solve
 from theorems.workers import side_by_side
@@ -54,7 +55,7 @@ def curves(
     count, moved = len(next(iter(changes.values()))), [key for key in changes if key.startswith("start.")]
     if start is not None and moved:
         raise must("start", "be left out where the changes have keys of [start]", ", ".join(moved))
-    reduced = simulated and Stepped.covers(experiment)
+    reduced = simulated and reducible(experiment)
     form = Stepped if reduced else None if simulated else find(experiment)
     found = _together(form, experiment, changes, tuple(names), sharding, start) if form else {}
     rest = [name for name in names if name not in found]

@@ -1,25 +1,17 @@
 r"""Gradient descent with simultaneous updates."""
 
-import itertools
-from collections.abc import Iterator
-from functools import partial
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from dynamics.method import Pace, Point, Timing
+from dynamics.memoryless import Memoryless
 from dynamics.problem import Problem
-from dynamics.scenario import Interval, Scenario, settle
-from dynamics.schedule import Numbers, descent_rates
+from dynamics.scenario import Scenario, Spectrum
+from dynamics.schedule import Numbers
 from dynamics.state import State
-from dynamics.stepping import INTERRUPTIBLE, Stepping
-
-ROUNDINGS = 4  # per step and entry: a product, a sum in the operator, a product and a sum in the update
 
 
-class Descent(Stepping):
+class Descent(Memoryless):
     r"""Gradient descent, simultaneous updates; clock: step k.
 
     $Z_{k+1} = Z_k + \eta_k\,dZ/d\zeta(Z_k)$ for ``steps`` steps; $\zeta_k = \sum_{j<k}\eta_j$.
@@ -34,86 +26,16 @@ class Descent(Stepping):
         return position + push, velocity
 
     @staticmethod
-    def farthest(momentum: float) -> float:
-        """See `Stepping.farthest`."""
-        del momentum
-        return 2.0
+    def step(
+        scenario: type[Scenario], numbers: Numbers, problem: Problem, own: Any, state: State, rate: Any, k: Any
+    ) -> State:
+        """See `Memoryless.step`."""
+        del own, k
+        return scenario.step(numbers, problem, state, rate)
 
-    @staticmethod
-    def zeta_at(timing: Timing, times: Any) -> Any:
-        """See `Method.zeta_at`."""
-        if timing.steady:
-            return timing.numbers["eta"] * times
-        return _sums(_rates(timing))[times.astype(int)]
-
-    @staticmethod
-    def pace_at(timing: Timing, exponents: Any, times: Any) -> Pace | None:
-        """See `Method.pace_at`: through log1p, so that 1 + eta w loses nothing near 1."""
-        move = timing.numbers["eta"] * exponents
-        return Pace(times, _log_factor(move), move < -1) if timing.steady else None
-
-    @staticmethod
-    def growth_at(timing: Timing, exponents: Any, times: Any) -> tuple[Any, Any]:
-        """See `Method.growth_at`."""
-        rates, steps = _rates(timing), times.astype(int)
-
-        def one(exponent: Any) -> tuple[Any, Any]:
-            moves = rates * exponent
-            turns = _sums((moves < -1).astype(int))[steps]
-            return _sums(_log_factor(moves))[steps], 1.0 - 2.0 * (turns % 2)
-
-        return jax.lax.map(one, exponents)  # one at a time: there may be many steps
-
-    def walk(
-        self, scenario: type[Scenario], numbers: Numbers, problem: Problem, state: State, times: np.ndarray
-    ) -> Iterator[Point]:
-        """See `Method.walk`. One compilation serves every gamma, rate, lambda and schedule."""
-        rates, steps = self.rates(), times.astype(int)
-        lowest, highest = (float(numbers["spectrum"][i]) for i in (0, 1))
-        growths = np.maximum(1.0, np.maximum(np.abs(1 + rates * lowest), np.abs(1 + rates * highest)))
-        on_device = jnp.asarray(rates)
-        error = scenario.no_error(problem)
-        yield Point(state, None, error)
-        for first, last in itertools.pairwise(steps):
-            before = state
-            for begin in range(first, last, INTERRUPTIBLE):
-                end = min(begin + INTERRUPTIBLE, last)
-                state, error = advance(scenario, numbers, problem, state, error, on_device, begin, end)
-            with np.errstate(over="ignore"):  # then nothing bounds the error, and nothing is judged
-                growth = np.exp(np.sum(np.log(growths[first:last])))
-            if not scenario.errors_by_step:
-                interval = Interval(np.sum(rates[first:last]), growth, ROUNDINGS * float(last - first))
-                error = settle(scenario, numbers, problem, error, before, state, interval)
-            yield Point(state, None, error)
-
-
-@partial(jax.jit, static_argnums=0)
-def advance(
-    scenario: type[Scenario], numbers: Numbers, problem: Problem, state: State, error: Any,
-    rates: Any, first: Any, last: Any,
-) -> tuple[State, Any]:  # fmt: skip
-    """Take steps ``first`` to ``last`` (traced, so that one compilation serves every interval)."""
-
-    def once(k: Any, carry: Any) -> Any:
-        state, error = carry
-        rate = rates[k].astype(state.features.dtype)
-        return scenario.step(numbers, problem, state, rate), scenario.spread(numbers, problem, state, error, rate)
-
-    return jax.lax.fori_loop(first, last, once, (state, error))
-
-
-def _rates(timing: Timing) -> Any:
-    return descent_rates(timing.schedule, timing.numbers, timing.steps)
-
-
-def _log_factor(move: Any) -> Any:
-    """Return ln|1 + move|."""
-    return jnp.where(move < -1, jnp.log(jnp.abs(1 + move)), jnp.log1p(jnp.maximum(move, -1.0)))
-
-
-def _sums(terms: Any) -> Any:
-    """Return the sums of the first 0, 1, ... terms."""
-    return jnp.concatenate([jnp.zeros(1, terms.dtype), jnp.cumsum(terms)])
+    def norms(self, rates: np.ndarray, spectrum: Spectrum) -> np.ndarray:
+        """See `Memoryless.norms`."""
+        return np.maximum(np.abs(1 + rates * float(spectrum.lowest)), np.abs(1 + rates * float(spectrum.highest)))
 
 
 MEMBER = Descent

@@ -1,6 +1,7 @@
 r"""Prototype-anchored features: Theorem 6, for flow and descent, lambda = 0 included.
 
-$H = g H_0 + s\,d\,WM$ with $g$ the multiplier of the exponent $w = -s l_1$ and $d = (g - 1)/w$ (zeta at w = 0).
+$H = g H_0 + s\,d\,WM$ with $g$ the multiplier of the exponent $w = -s l_1$ and $d = (g - 1)/w$ (zeta at w = 0), or
+what `theorems.relax` finds step by step under decoupled decay.
 """
 
 import dataclasses
@@ -126,7 +127,7 @@ class Anchored(ClosedForm):
         along = xp.sum(own * unit)
         across = xp.hypot(xp.linalg.norm(own - along * unit), start.residual)
         parts = Parts(snap(across, size), along, target, start.prototypes)
-        stable = relaxation(timing, ratio * decay_h, timing.ends).log[-1] <= 0
+        stable = relaxation(timing, ratio * decay_h, timing.ends, "decay_h").log[-1] <= 0
         return cls(Why(), ratio, decay_h, start, parts, _driven(parts) & stable)
 
     def ticks(self, experiment: Experiment, problem: Problem, times: np.ndarray) -> Relaxation:
@@ -136,7 +137,7 @@ class Anchored(ClosedForm):
 
     def moving(self, timing: Timing, times: Any) -> Relaxation:
         """See `ClosedForm.moving`."""
-        return relaxation(timing, self.ratio * self.decay_h, times)
+        return relaxation(timing, self.ratio * self.decay_h, times, "decay_h")
 
     def state(self, problem: Problem, tick: Relaxation) -> tuple[Any, State]:
         """See `ClosedForm.state`."""
@@ -214,8 +215,11 @@ class Anchored(ClosedForm):
             return Decay(None, None, self.why["distance"])
         if self.parts.across == 0:
             return Decay(None, None, "H0 is parallel to W M: nothing is left to decay")
-        if self.decay_h == 0:
+        lost = experiment.method.numbers().get("decay_h", 0.0)
+        if self.decay_h == 0 and lost == 0:
             return Decay(1.0, "algebraic")
+        if lost > 0 and not experiment.method.timing().steady:
+            return Decay(None, None, "each step loses the same, whatever its rate: no rate per zeta")
         if swinging(experiment.method, np.array([-self.ratio * self.decay_h]))[0]:
             return Decay(None, None, SWINGS)
         zeta = experiment.method.zeta(np.array([experiment.method.horizon]))[-1]

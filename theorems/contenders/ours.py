@@ -81,19 +81,20 @@ def turned(setting: Setting, steps: int) -> State:
 def simulated(setting: Setting, steps: int, dtype: str = "float64") -> State:
     """Return the simulated state after some steps."""
     experiment, problem, start = setting.experiment, setting.problem, setting.start
-    scenario = type(experiment.scenario)
+    scenario, times = type(experiment.scenario), np.array([0, steps])
     with exact():
-        numbers, _, _ = begin(experiment, problem, start, experiment.method.zeta(np.array([steps]))[-1])
+        numbers, _, _ = begin(experiment, problem, start, experiment.method.zeta(times)[-1])
         numbers["rounding"] = np.float64(ROUNDING[dtype])
-        small, numbers = _cast((reduced(scenario, problem, start, steps), numbers), dtype)
-        *_, last = experiment.method.walk(scenario, numbers, small.problem, small.state, np.array([0, steps]))
+        small, numbers = _cast((reduced(scenario, experiment.method, problem, start, times), numbers), dtype)
+        *_, last = experiment.method.walk(scenario, numbers, small.problem, small.state, times)
         return small.whole(jax.device_get(small.unmixed(last.state)))
 
 
 def products(setting: Setting, steps: int, dtype: str) -> Callable[[], Any]:
     """Return what does no more than the three products of every step, of the rows that are moved."""
     with exact():
-        moved = reduced(type(setting.experiment.scenario), setting.problem, setting.start, steps)
+        scenario, method = type(setting.experiment.scenario), setting.experiment.method
+        moved = reduced(scenario, method, setting.problem, setting.start, np.array([0, steps]))
         state = _cast(moved.state, dtype)
 
     def run() -> Any:
