@@ -43,10 +43,15 @@ def float64():
 
 # -- the experiments, one or two per closed form -----------------------------------------------------------------------
 
-SHORT = {"flow": {"time": 20.0}, "descent": {"steps": 20}}
+SHORT = {
+    "flow": {"time": 20.0},
+    "descent": {"steps": 20},
+    "decoupled-decay": {"steps": 20, "decay_h": 0.03, "decay_w": 0.01, "decay_b": 0.02},
+}
 DECAYED = {"kind": "regularized", "lambda_h": 0.05, "lambda_w": 0.2, "lambda_b": 0.1}
 FORMS = {
     "modal": [(DECAYED, "flow", UNEQUAL), ("unconstrained", "descent", BALANCED)],
+    "stepped": [(DECAYED, "decoupled-decay", UNEQUAL)],
     "anchored": [("anchored", "descent", UNEQUAL)],
     "spherical-flow": [("spherical", "flow", UNEQUAL)],
     "spherical-descent": [("spherical", "descent", UNEQUAL)],

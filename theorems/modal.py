@@ -82,7 +82,7 @@ class Modal(ModalRows):
     ) -> tuple[Any, State] | None:
         """See `ClosedForm.states`."""
         groups, numbers, timing = Groups.of(problem), numbers_of(experiment), experiment.method.timing()
-        return _states(_even(groups, problem), groups, problem, start, numbers, timing, times)
+        return _states(cls, _even(groups, problem), groups, problem, start, numbers, timing, times)
 
     @classmethod
     def keep(cls, problem: Problem, start: State, names: tuple[str, ...] = ()) -> "Kept":
@@ -192,13 +192,14 @@ def _reduced(wanted: tuple[bool, bool], groups: Groups, problem: Problem, start:
     return found._replace(**{name: jnp.zeros_like(getattr(found, name)) for name in unread})
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 1))
 def _states(
-    even: bool, groups: Groups, problem: Problem, start: State, numbers: Numbers, timing: Timing, times: Any
-) -> tuple[Any, State]:
+    solution: type[Modal], even: bool, groups: Groups, problem: Problem, start: State, numbers: Numbers, timing: Timing,
+    times: Any,
+) -> tuple[Any, State]:  # fmt: skip
     modes = label_modes(problem, groups)
     reduced, rows = reduce(groups, problem, start)
-    form = Modal._built(even, modes, problem, reduced, numbers, timing)
+    form = solution._built(even, modes, problem, reduced, numbers, timing)
     form = dataclasses.replace(form, start=project_rows(modes, form.ratio, form.between, rows))
 
     def at(tick: Tick) -> tuple[Any, State]:

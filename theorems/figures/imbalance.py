@@ -71,12 +71,12 @@ class Imbalance(Recipe):
     size: ClassVar[tuple[float, float]] = (9.6, 7.2)
     caption: ClassVar[str] = (
         "C = 10 classes of 100 to 1 samples, p = 64, gamma = 1/(C-1), descent, eta = 1. Lines are exact, markers "
-        "simulated. (a) How much of the class means' norm the five smallest classes hold, and (b) how many of their 22 "
-        "samples are right. Decay of the features alone lowers the rate at which they vanish to 56 %. Weights 1/n "
-        "overdo it: the smallest class outgrows all others. Weights 1/sqrt(n) keep every class for ever, and so does "
-        "anchoring. (c) The rate, at eta = 0.1, against the mismatch of the two decays: decay slows minority collapse "
-        "by nothing else and never stops it; where s l1 = l2 it changes nothing. (d) Each class's share at the end, "
-        "predicted from the label operator and the start alone."
+        "simulated. (a) How much of the class means' norm the five smallest classes hold, and (b) how many of their "
+        "22 samples are right. Decay of the features alone (and of the biases, lambda_b = 1) lowers the rate at which "
+        "they vanish to 56 %. Weights 1/n overdo it: the smallest class outgrows all others. Weights 1/sqrt(n) keep "
+        "every class for ever, and so does anchoring. (c) The rate, at eta = 0.1, against the mismatch of the two "
+        "decays: decay slows minority collapse by nothing else and never stops it; where s l1 = l2 it changes "
+        "nothing. (d) Each class's share at the end, predicted from the label operator and the start alone."
     )
 
     @classmethod
