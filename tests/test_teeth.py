@@ -72,7 +72,8 @@ class Run:
             scenario = {"kind": "kernel"}
         path = folder / f"{method}-{p}-{'K' if 'K_factor' in arrays else ''}.npz"
         np.savez(path, b=rng.standard_normal(classes), **arrays)
-        self.experiment = build(scenario, method, start={"file": str(path)}, points=3, **SHORT[method])
+        clock = {"kind": method, "eta": ETA, **SHORT[method]}
+        self.experiment = build(scenario, clock, start={"file": str(path)}, points=3)
         self.simulation = dynamics.simulate(self.experiment)
         self.solution = theorems.solve(self.experiment)
 
