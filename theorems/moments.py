@@ -78,7 +78,7 @@ def mean_path(experiment: Experiment, *, names: Iterable[str] = METRICS) -> Traj
 def second_moments(experiment: Experiment) -> Moments:
     """Return the mean loss, mean squared norms and mean Gram matrix of SGD with independent batches, exactly.
 
-    Each step costs O(C^2), whatever n and p are.
+    Each step costs some products of C x C matrices, whatever n and p are.
 
     Raises:
         InputError: another method or loss, or shuffled batches.
