@@ -50,6 +50,7 @@ from theorems.spherical import Plane
 CURVED = {"schedule": "cosine", "final": 0.2, "warmup": 7.0}
 UNDECAYED = {"kind": "anchored"}
 STIFFENED = {"kind": "spherical", "rescale": "norm-squared"}
+LOSING = {"kind": "decoupled-decay", "steps": 40, "eta": 0.3, "decay_h": 0.02, "decay_w": 0.01, "decay_b": 0.03}
 
 # Every registered closed form must be here, with the experiments that are tried.
 CASES = {
@@ -60,6 +61,7 @@ CASES = {
         build("unconstrained", "descent", **CURVED),
         build("regularized", "descent", **CURVED),
     ],
+    "stepped": [build("unconstrained", LOSING, **CURVED), build("regularized", LOSING, **CURVED)],  # see test_decay.py
     "anchored": [
         build("anchored", "flow", **CURVED),
         build(UNDECAYED, "flow", **CURVED),
