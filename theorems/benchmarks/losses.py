@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from theorems.benchmark import Benchmark, Effort, Line, against, at_least
 from theorems.contenders import ours
-from theorems.contenders.curved import numpy_curved, torch_curved
+from theorems.contenders.curved import numpy_curved, numpy_products, torch_curved
 from theorems.stopwatch import Contender
 
 LONGER = 5  # times the steps of a loop, since what is moved is first reduced
@@ -22,8 +22,8 @@ class Losses(Benchmark):
     kind: ClassVar[str] = "losses"
     about: ClassVar[str] = (
         "A step of our simulator under cross-entropy and the mean squared error, in both precisions, against "
-        "PyTorch's autograd, gradients written out in NumPy, and the three matrix products of a step alone (XLA's, of "
-        "the rows that we move)."
+        "PyTorch's autograd, gradients written out in NumPy, and the three matrix products of a step alone, of the "
+        "rows that we move: XLA's, which we stand on, and NumPy's, by BLAS."
     )
     order: ClassVar[int] = 8
 
@@ -44,11 +44,13 @@ def _one(effort: Effort, label: str, problem: dict[str, Any], dtype: str, asked:
     longer = LONGER * steps
     torch = Contender("torch loop", torch_curved(setting, steps, dtype), share, note)
     numpy = Contender("numpy loop", numpy_curved(setting, steps, dtype), share, note)
-    products = Contender("its products", ours.products(setting, steps, dtype), share, note)
+    state = ours.moved(setting, longer, dtype)
+    xla = Contender("products in XLA", ours.products(state, steps), share, note)
+    blas = Contender("products in BLAS", numpy_products(state, steps), share, note)
     return against(
         label,
         Contender("ours", lambda: ours.simulated(setting, longer, dtype), 1 / longer, f"a share of {longer} steps"),
-        [(torch, at_least(asked) if asked else None), (numpy, None), (products, None)],
+        [(torch, at_least(asked) if asked else None), (numpy, None), (xla, None), (blas, None)],
         effort.turns,
     )
 

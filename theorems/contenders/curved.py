@@ -1,10 +1,12 @@
-"""Descent under cross-entropy or the mean squared error: PyTorch by autograd, NumPy by hand."""
+"""Descent under cross-entropy or the mean squared error: PyTorch by autograd, NumPy by hand, and its products."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
+from dynamics.state import State
 from theorems.contenders.optional import on_best_threads, pytorch
 from theorems.contenders.setting import Setting
 
@@ -55,5 +57,19 @@ def numpy_curved(setting: Setting, steps: int, dtype: str) -> Steps:
             w += pull
             b += residuals.sum(axis=0)
         return h, w
+
+    return run
+
+
+def numpy_products(state: State, steps: int) -> Callable[[], Any]:
+    """Return what does no more than the three matrix products of every step."""
+    h, w = np.asarray(state.features), np.asarray(state.prototypes)
+    logits, across, along = h @ w.T, np.empty_like(h), np.empty_like(w)
+
+    def run() -> None:
+        for _ in range(steps):
+            np.matmul(h, w.T, out=logits)
+            np.matmul(logits, w, out=across)
+            np.matmul(logits.T, h, out=along)
 
     return run

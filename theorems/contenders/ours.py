@@ -90,12 +90,15 @@ def simulated(setting: Setting, steps: int, dtype: str = "float64") -> State:
         return small.whole(jax.device_get(small.unmixed(last.state)))
 
 
-def products(setting: Setting, steps: int, dtype: str) -> Callable[[], Any]:
-    """Return what does no more than the three products of every step, of the rows that are moved."""
+def moved(setting: Setting, steps: int, dtype: str) -> State:
+    """Return the start of what is simulated: fewer rows or columns than that of the setting, where this pays."""
     with exact():
         scenario, method = type(setting.experiment.scenario), setting.experiment.method
-        moved = reduced(scenario, method, setting.problem, setting.start, np.array([0, steps]))
-        state = _cast(moved.state, dtype)
+        return _cast(reduced(scenario, method, setting.problem, setting.start, np.array([0, steps])).state, dtype)
+
+
+def products(state: State, steps: int) -> Callable[[], Any]:
+    """Return what does no more than the three matrix products of every step."""
 
     def run() -> Any:
         found = state
