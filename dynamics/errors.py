@@ -27,3 +27,16 @@ def unknown(subject: str, value: object, known: Iterable[str]) -> InputError:
     """Return the error for a name outside a list, with the list and the nearest entry."""
     names = sorted(known)
     return must(subject, "be one of " + ", ".join(names), value, nearest(value, names).strip())
+
+
+def chosen(subject: str, names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Return names, each once.
+
+    Raises:
+        InputError: one that is not in the list of what is known.
+    """
+    found, known = tuple(dict.fromkeys(names)), tuple(known)
+    for name in found:
+        if name not in known:
+            raise unknown(subject, name, known)
+    return found

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynamics.errors import unknown
+from dynamics.errors import chosen
 from dynamics.experiment import Experiment
 from dynamics.measure import (
     METRICS,
@@ -53,7 +53,7 @@ def simulate(
         InputError: an experiment that cannot be prepared, a device that is missing, or an unknown metric.
     """
     began = time.perf_counter()
-    also = _requested(also)
+    also = chosen("the metric", also, ON_REQUEST)
     problem, state = prepare(experiment)
     times = experiment.times()
     place = find_device(device)
@@ -121,14 +121,6 @@ def begin(
     }
     limits = {name: limit.state for name, limit in found.items()}
     return numbers, limits, {name: limit.why for name, limit in found.items() if limit.state is None}
-
-
-def _requested(names: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(names))
-    for name in names:
-        if name not in ON_REQUEST:
-            raise unknown("the metric", name, ON_REQUEST)
-    return names
 
 
 def _row(

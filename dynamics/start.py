@@ -32,7 +32,7 @@ def simplex_etf(rng: np.random.Generator, p: int, classes: int, scale: float = 1
     r"""Return $W = \text{scale}\sqrt{C/(C-1)}\,Q(I - 11'/C)$, shape (p, C), unit columns times scale.
 
     Q is the orthonormal factor of the next Gaussian p x C matrix; at p = C - 1, of the next Gaussian p x p matrix times
-    an orthonormal basis of the centred vectors.
+    Helmert's basis of the centred vectors: one that an eigensolver found would differ from machine to machine.
 
     Raises:
         InputError: p < C - 1, where no simplex ETF exists.
@@ -43,8 +43,9 @@ def simplex_etf(rng: np.random.Generator, p: int, classes: int, scale: float = 1
     if p >= classes:
         frame = np.linalg.qr(rng.standard_normal((p, classes)))[0] @ centring
     else:
-        basis = np.linalg.svd(centring)[2][: classes - 1]
-        frame = np.linalg.qr(rng.standard_normal((p, p)))[0] @ basis
+        from scipy.linalg import helmert
+
+        frame = np.linalg.qr(rng.standard_normal((p, p)))[0] @ helmert(classes)
     return scale * np.sqrt(classes / (classes - 1)) * frame
 
 

@@ -1,5 +1,6 @@
 """nc1_pinv and ncc: against NumPy, at their edges, and exact in every closed form at any horizon."""
 
+import json
 from typing import NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from strategies import BALANCED, RATIO, SCARCE, UNEQUAL, Shape, build, solved
 from test_metrics import etf
 from tolerances import ETF
+from typer.testing import CliRunner
 
 from dynamics import Experiment, load, prepare, simulate
 from dynamics.errors import InputError
@@ -20,8 +22,9 @@ from dynamics.metrics import centres
 from dynamics.precision import exact
 from dynamics.problem import make_problem
 from dynamics.state import State
-from theorems import solve
+from theorems import solve, sweep
 from theorems.centres import nearest
+from theorems.cli import app
 from theorems.scatter import nc1_pinv as graded
 from theorems.scatter import plain
 from theorems.snapshot import Features, Frame, Part
@@ -169,8 +172,36 @@ def test_a_simulation_agrees_and_has_them_only_on_request():
     np.testing.assert_allclose(simulated.metrics["ncc"], found.metrics["ncc"], rtol=SHARE)
     assert set(found.metrics) == {"nc1", *ON_REQUEST}
     assert not set(ON_REQUEST) & set(simulate(experiment).metrics)
-    with pytest.raises(InputError, match="nc1_pinv"):
-        simulate(experiment, also=["nc4"])
+    for ask in (lambda: simulate(experiment, also=["nc4"]), lambda: solve(experiment, names=["nc4"])):
+        with pytest.raises(InputError, match="nc1_pinv"):
+            ask()
+
+
+def test_a_run_shows_them_side_by_side_and_does_not_judge_them(tmp_path):
+    small = ["problem.classes=3", "problem.per_class=4", "problem.features=5", "method.steps=20", "output.points=3"]
+    words = ["run", *(word for change in small for word in ("--set", change))]
+    shown = CliRunner().invoke(app, [*words, "--also", "ncc, nc1_pinv", "--out", str(tmp_path / "out")])
+    assert shown.exit_code == 0, shown.output
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    for name in ON_REQUEST:
+        assert report["metrics"][name]["verdict"] == "NOT COMPARED"
+        first, second = (report["final"][source][name] for source in ("simulation", "closed_form"))
+        assert first == pytest.approx(second, rel=PINV)
+    refused = CliRunner().invoke(app, [*words, "--also", "nc4", "--out", str(tmp_path / "none")])
+    assert refused.exit_code == 2
+    assert "--also must be one of nc1_pinv, ncc, but is 'nc4'" in refused.output
+
+
+@pytest.mark.parametrize("kind", ["regularized", "spherical"])
+def test_a_sweep_has_them_exact_and_simulated(kind):
+    experiment = build(kind, "descent", CLOSED, points=3)
+    exactly, simulated = (
+        sweep(experiment, {"problem.gamma": [0.05, 0.2]}, metrics=("nc3", *ON_REQUEST), simulated=way)
+        for way in (False, True)
+    )
+    for name in exactly.data_vars:
+        np.testing.assert_allclose(simulated[name], exactly[name], rtol=PINV)
+    assert np.all(np.diff(exactly["nc1_pinv"], axis=0)[:, 1:] != 0)
 
 
 def test_a_start_without_spread_is_named():

@@ -20,6 +20,7 @@ from dynamics.preparation import prepare, resolve
 from dynamics.scenario import Scenario, scenarios
 from dynamics.schedule import Schedule
 from dynamics.simulation import simulate
+from dynamics.start import simplex_etf
 from theorems.benchmark import Benchmark
 from theorems.claim import REFERENCES, choose_claims
 from theorems.cli import app
@@ -358,3 +359,12 @@ def test_changed_keys_are_those_of_load():
     assert changed(other, {}) == other
     with pytest.raises(InputError, match=r"problem\.gama must be a key"):
         changed(base, {"problem.gama": 0.1})
+
+
+def test_a_simplex_etf_in_the_fewest_dimensions_is_drawn_from_the_seed_alone():
+    """Not by an eigensolver, which may take any basis of the centred vectors: Helmert's, written out."""
+    classes, drawn = 5, np.random.default_rng(3).standard_normal((4, 4))
+    rows = [[1.0] * k + [-float(k)] + [0.0] * (classes - 1 - k) for k in range(1, classes)]
+    helmert = np.array(rows) / np.sqrt([[k * (k + 1)] for k in range(1, classes)])
+    wanted = 2.0 * np.sqrt(classes / (classes - 1)) * np.linalg.qr(drawn)[0] @ helmert
+    np.testing.assert_allclose(simplex_etf(np.random.default_rng(3), 4, classes, 2.0), wanted, atol=1e-14)

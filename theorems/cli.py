@@ -50,12 +50,15 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Replace a result folder of ours.")] = False,
     device: Annotated[str, typer.Option(help="Where to simulate: cpu or gpu.")] = "cpu",
     float32: Annotated[bool, typer.Option("--float32", help="Simulate in single precision (tolerance 1e-3).")] = False,
+    also: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Further metrics, which cost more: nc1_pinv, ncc.")
+    ] = None,
 ) -> None:
     """Simulate and solve one experiment, compare, write and print."""
     with _guard():
         from theorems.run import run_experiment
 
-        agrees = run_experiment(experiment, changes or [], out, force=force, device=device, float32=float32)
+        agrees = run_experiment(experiment, changes or [], out, force=force, device=device, float32=float32, also=also)
     raise typer.Exit(OK if agrees else DIFFERENT)
 
 

@@ -192,15 +192,15 @@ def find(experiment: Experiment) -> type[ClosedForm]:
     raise NoExactSolution(f"{experiment.scenario.kind} with {experiment.method.kind}")
 
 
-def resolved(lengths: Any, whole: Any) -> Any:
+def resolved(lengths: Any, whole: Any, share: float = ABSENT) -> Any:
     """Return whether lengths are more than the rounding of ``whole``, from which they were computed."""
-    return lengths > ABSENT * whole
+    return lengths > share * whole
 
 
-def snap(part: Any, whole: Any) -> Any:
+def snap(part: Any, whole: Any, share: float = ABSENT) -> Any:
     """Return ``part``, or zeros if its norm is no more than the rounding of ``whole``: NumPy for NumPy, else JAX."""
     xp = namespace(part)
-    return xp.where(resolved(xp.linalg.norm(part), whole), part, 0.0)
+    return xp.where(resolved(xp.linalg.norm(part), whole, share), part, 0.0)
 
 
 def swinging(method: Method, exponents: np.ndarray) -> np.ndarray:

@@ -54,6 +54,8 @@ class Tick(NamedTuple):
 class Apart(NamedTuple):
     """What tells classes apart in each mode, rows (r, ...), made outside jit with exact zeros where it is rounding.
 
+    Singular vectors round by epsilon over the gaps between singular values, and by how LAPACK was built: RESOLVED.
+
     ``prototypes`` and ``means`` (C, p) are centred for Y and X, ``between`` and ``residuals`` (n, p) are the two parts
     of nc1; of the start too: ``start`` holds the same of H0 (means, between, residuals).
     """
@@ -69,20 +71,21 @@ class Apart(NamedTuple):
         """Return the parts of modes with features ``lift`` (n p, r) and prototypes ``right`` (r, C p)."""
         columns = lift.T.reshape(-1, *start.features.shape)
         prototypes = right.reshape(-1, *start.prototypes.shape)
-        modes = [_apart(problem, column) for column in columns]
+        modes = [_apart(problem, column, RESOLVED) for column in columns]
         return cls(
-            np.stack([snap(centre(part), np.linalg.norm(part)) for part in prototypes]),
+            np.stack([snap(centre(part), np.linalg.norm(part), RESOLVED) for part in prototypes]),
             *(np.stack(parts) for parts in zip(*modes, strict=True)),
-            _apart(problem, np.asarray(start.features)),
+            _apart(problem, np.asarray(start.features), ABSENT),
         )
 
 
-def _apart(problem: Problem, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _apart(problem: Problem, features: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (X, sqrt(n_c) times what nc1 divides by, residuals) of features (n, p), rounding taken as zero."""
     whole = np.linalg.norm(features)
     means = np.stack([features[problem.labels == c].mean(axis=0) for c in range(problem.classes)])
     between = np.sqrt(problem.sizes)[:, None] * centre(means, problem.sizes / problem.samples)
-    return snap(centre(means), whole), snap(between, whole), snap(features - means[problem.labels], whole)
+    parts = centre(means), between, features - means[problem.labels]
+    return tuple(snap(part, whole, share) for part in parts)
 
 
 class KernelForm(ClosedForm):

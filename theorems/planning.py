@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dynamics.errors import must, unknown
+from dynamics.errors import chosen, must
 from dynamics.experiment import Experiment, changed
-from dynamics.measure import METRICS
+from dynamics.measure import METRICS, ON_REQUEST
 from dynamics.preparation import prepare
 from theorems.closed_form import find
 from theorems.comparison import versions
@@ -29,7 +29,7 @@ def make_plan(
         NoExactSolution: a setting that cannot be solved, and is not to be simulated.
         InputError: an unknown metric, a value that the experiment cannot have, or different numbers of saved times.
     """
-    names = _metrics(metrics)
+    names = DEFAULT if metrics is None else chosen("the metric", metrics, (*METRICS, *ON_REQUEST))
     if experiment.start.file:
         experiment = changed(experiment, {"start.file": str((experiment.folder / experiment.start.file).resolve())})
     mapped = [axis for axis in axes if axis.mapped]
@@ -55,18 +55,10 @@ def make_plan(
     )
 
 
-def _metrics(names: Iterable[str] | None) -> tuple[str, ...]:
-    chosen = DEFAULT if names is None else tuple(dict.fromkeys(names))
-    for name in chosen:
-        if name not in METRICS:
-            raise unknown("the metric", name, METRICS)
-    return chosen
-
-
 def _choices(values: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:
     """Return every choice of one value per key, as changes of an experiment."""
-    for chosen in itertools.product(*values.values()):
-        yield dict(zip(values, chosen, strict=True))
+    for one in itertools.product(*values.values()):
+        yield dict(zip(values, one, strict=True))
 
 
 def _try_values(variant: Experiment, mapped: list[Axis]) -> None:

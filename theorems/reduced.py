@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from dynamics.errors import must
+from dynamics.errors import chosen, must
 from dynamics.experiment import Experiment, changed
 from dynamics.measure import METRICS, PER_CLASS
 from dynamics.precision import exact
@@ -37,9 +37,10 @@ def simulate_reduced(
 
     Raises:
         InputError: an experiment that cannot be prepared, is no descent, or has a kernel or anchored prototypes; or
-            ratios that are not one number >= 0 for every step.
+            ratios that are not one number >= 0 for every step, or an unknown metric.
     """
     began = time.perf_counter()
+    names = chosen("the metric", names, (*METRICS, *PER_CLASS))
     _check(experiment, ratios)
     if experiment.scenario.kind == "spherical":
         return dataclasses.replace(solve(experiment, names=names), source="simulation", decay=None)
@@ -51,7 +52,7 @@ def simulate_reduced(
         form = Stepped.of(experiment, problem, start)
         form = form if ratios is None else form.varied(np.asarray(ratios, dtype=float))
         ticks = form.ticks(experiment, problem, times)
-        columns = jax.device_get(form_metrics(tuple(names), frame_of(experiment, problem), form, problem, ticks))
+        columns = jax.device_get(form_metrics(names, frame_of(experiment, problem), form, problem, ticks))
         log_scale, last = jax.device_get(form_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
         zeta = experiment.method.zeta(times)
     return Trajectory(

@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dynamics.errors import must
+from dynamics.errors import chosen, must
 from dynamics.experiment import Experiment, load
+from dynamics.measure import METRICS, ON_REQUEST, PER_CLASS
 from dynamics.precision import find_device, self_test
 from dynamics.preparation import resolve
 from dynamics.simulation import simulate
@@ -30,12 +31,20 @@ DEVICES = ("cpu", "gpu")
 
 
 def run_experiment(
-    source: str | None, changes: list[str], out: Path | None, *, force: bool, device: str, float32: bool
+    source: str | None,
+    changes: list[str],
+    out: Path | None,
+    *,
+    force: bool,
+    device: str,
+    float32: bool,
+    also: str | None = None,
 ) -> bool:
     """Simulate, solve, compare, write and print; return whether everything that was compared agrees."""
     console, errors = Console(highlight=False), Console(stderr=True)
     if device not in DEVICES:
         raise must("--device", "be cpu or gpu", device)
+    more = () if also is None else chosen("--also", [name.strip() for name in also.split(",")], ON_REQUEST)
     experiment = resolve(load(source, changes))
     find_device(device)
     self_test()
@@ -50,19 +59,20 @@ def run_experiment(
                 experiment,
                 float32=float32,
                 device=device,
+                also=more,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-        report = compare(simulated, _solved(simulated))
+        report = compare(simulated, _solved(simulated, more))
         write_run(folder.path, experiment, report)
     show(console, report)
     console.print(f"files     {escape(str(_short(folder.published)))}", soft_wrap=True)
     return report.verdict in (Agreement.AGREES, Agreement.NOT_COMPARED)
 
 
-def _solved(simulated: Trajectory) -> Trajectory:
+def _solved(simulated: Trajectory, also: tuple[str, ...]) -> Trajectory:
     """Return the exact solution of what was simulated, or one without values where none is known."""
     try:
-        return solve(simulated.experiment)
+        return solve(simulated.experiment, names=(*METRICS, *PER_CLASS, *also))
     except NoExactSolution as reason:
         return unsolved(simulated, reason.why)
 

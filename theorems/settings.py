@@ -15,6 +15,7 @@ import numpy as np
 
 from dynamics.errors import must
 from dynamics.experiment import Experiment, changed
+from dynamics.measure import ON_REQUEST
 from dynamics.method import Timing
 from dynamics.precision import exact
 from dynamics.preparation import prepare
@@ -63,7 +64,8 @@ def curves(
         return found
     each = [changed(experiment, {key: values[k] for key, values in changes.items()}) for k in range(count)]
     if form is None or reduced:
-        run = partial(simulate_reduced, names=rest) if reduced else simulate
+        also = [name for name in rest if name in ON_REQUEST]
+        run = partial(simulate_reduced, names=rest) if reduced and not also else partial(simulate, also=also)
         rows = [run(setting).metrics for setting in each]
     elif moved:
         rows = [solve(setting, names=rest).metrics for setting in each]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynamics.errors import must
+from dynamics.errors import chosen, must
 from dynamics.experiment import Experiment
 from dynamics.measure import METRICS, NO_SPREAD, ON_REQUEST, PER_CLASS
 from dynamics.precision import exact
@@ -43,23 +43,24 @@ def solve(
     """Return the exact solution: every metric at every saved time, and the final state, right at any horizon.
 
     ``names`` are the metrics wanted, all others are not computed: `dynamics.measure` has them, those of ON_REQUEST
-    found only if named; ``start`` is what `prepare` returns, if at hand, in
-    arrays of NumPy or JAX.
-    ``times`` (steps or t, ascending) are instead of the saved ones. What ``measure(log_scale, state)`` finds at them,
-    rows sorted by class, joins the metrics; it is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may
-    differ without a new compilation.
+    found only if named; ``start`` is what `prepare` returns, if at hand, in arrays of NumPy or JAX. ``times`` (steps or
+    t, ascending) are instead of the saved ones. What ``measure(log_scale, state)`` finds at them, rows sorted by class,
+    joins the metrics; it is traced: a pytree such as `jax.tree_util.Partial`, whose arrays may differ without a new
+    compilation.
 
     Raises:
-        InputError: an experiment that cannot be prepared, or times outside it, which no rates are known for.
+        InputError: an experiment that cannot be prepared, times outside it, which no rates are known for, or an
+            unknown metric.
         NoExactSolution: no closed form covers it.
     """
     began = time.perf_counter()
+    names = chosen("the metric", names, (*METRICS, *PER_CLASS, *ON_REQUEST))
     times = experiment.times() if times is None else _within(experiment, times)
     problem, state = prepare(experiment) if start is None else jax.device_get(start)
     with exact():
         form = find(experiment).of(experiment, problem, state)
         ticks = form.ticks(experiment, problem, times)
-        columns = form_columns(tuple(names), experiment, form, problem, ticks)
+        columns = form_columns(names, experiment, form, problem, ticks)
         others = jax.device_get(_measured(measure, form, problem, ticks)) if measure else {}
         last = jax.device_get(form_state(form, problem, jax.tree.map(lambda x: x[-1], ticks)))
         decay = form.decay(experiment, ticks)
@@ -85,16 +86,17 @@ def unsolved(simulation: Trajectory, why: str) -> Trajectory:
     """Return what stands for the exact solution of an experiment that has none: no value, and ``why``."""
     log_scale, state = simulation.last
     blank = np.full(len(simulation.times), np.nan)
+    names = [name for name in (*METRICS, *ON_REQUEST) if name in simulation.metrics]
     return Trajectory(
         source="closed_form",
         times=simulation.times,
         zeta=simulation.zeta,
-        metrics=dict.fromkeys(METRICS, blank),
+        metrics=dict.fromkeys(names, blank),
         classes={name: np.full_like(values, np.nan) for name, values in simulation.classes.items()},
         last=(log_scale, jax.tree.map(lambda part: np.full_like(part, np.nan), state)),
         experiment=simulation.experiment,
         seconds=0.0,
-        why=dict.fromkeys(METRICS, why) | simulation.why,
+        why=dict.fromkeys(names, why) | simulation.why,
         decay=Decay(None, None, why),
     )
 
