@@ -45,8 +45,8 @@ def _one(effort: Effort, label: str, problem: dict[str, Any], dtype: str, asked:
     torch = Contender("torch loop", torch_curved(setting, steps, dtype), share, note)
     numpy = Contender("numpy loop", numpy_curved(setting, steps, dtype), share, note)
     state = ours.moved(setting, longer, dtype)
-    xla = Contender("products in XLA", ours.products(state, steps), share, note)
-    blas = Contender("products in BLAS", numpy_products(state, steps), share, note)
+    xla = Contender("bare XLA", ours.products(state, steps), share, note)
+    blas = Contender("bare BLAS", numpy_products(state, steps), share, note)
     return against(
         label,
         Contender("ours", lambda: ours.simulated(setting, longer, dtype), 1 / longer, f"a share of {longer} steps"),
