@@ -33,6 +33,24 @@ METRICS = (
 SIMULATION_ONLY = ("accuracy_raw",)
 PER_CLASS = ("share_prototypes", "share_means")
 ON_REQUEST = ("nc1_pinv", "ncc")  # at the paper's size each takes a third of the time of all others together
+ABOUT = {
+    "loss": "The mean loss over the samples, without decay.",
+    "objective": "The loss with the terms of weight decay.",
+    "log_abs_loss": "ln |loss|, where the loss itself may overflow.",
+    "log_norm": "ln |(H, W)|.",
+    "accuracy": "Share of samples whose largest logit is their class's; ties go to the lowest class.",
+    "alignment": "The cosine of class means and prototypes, both centred.",
+    "nc1": "Scatter within classes over that of the class means, each summed over samples.",
+    "nc2": "Distance of the normalised Gram matrix of the centred class means from that of a simplex ETF.",
+    "nc3": "Distance of the normalised centred class means from the normalised centred prototypes (self-duality).",
+    "distance": "Distance of Z/|Z| from its limit.",
+    "distance_zbar": "Distance of Z/|Z| from the paper's limit (balanced classes).",
+    "accuracy_raw": "The accuracy as a training loop takes it; simulated only.",
+    "share_prototypes": "Each class's share of the norm of the centred prototypes.",
+    "share_means": "Each class's share of the norm of the centred class means.",
+    "nc1_pinv": "tr(S_W S_B^+)/C, on request: run --also, sweep --metrics.",
+    "ncc": "Share of samples whose predicted class has the nearest mean, on request.",
+}
 NO_SPREAD = "all class means are equal, so S_B = 0"
 
 

@@ -15,6 +15,7 @@ from dynamics.errors import InputError
 from dynamics.experiment import SECTIONS, Experiment, changed, load, presets
 from dynamics.families import members
 from dynamics.loss import Loss
+from dynamics.measure import METRICS, ON_REQUEST, PER_CLASS, SIMULATION_ONLY
 from dynamics.method import Method, methods, schedules
 from dynamics.preparation import prepare, resolve
 from dynamics.scenario import Scenario, scenarios
@@ -229,6 +230,7 @@ def test_the_list_names_every_member_of_every_family_and_every_preset():
     expected = {name.rpartition(".")[2]: set(members(name, base)) for name, base in FAMILIES.items()}
     expected |= {"presets": set(presets()), "claims": {claim.id for claim in choose_claims([])}}
     expected |= {"references": {claim.id for claim in choose_claims([REFERENCES])}}
+    expected |= {"metrics": {*METRICS, *SIMULATION_ONLY, *PER_CLASS, *ON_REQUEST}}
     assert {family: set(entries) for family, entries in listed.items()} == expected
     assert all(entry for entries in listed.values() for entry in entries.values())
     shown = CliRunner().invoke(app, ["list"])

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dynamics.experiment import presets
 from dynamics.loss import loss_kinds
+from dynamics.measure import ABOUT
 from dynamics.method import methods, schedules
 from dynamics.scenario import scenarios
 from dynamics.table import Table as TomlTable
@@ -31,6 +32,7 @@ def listing() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {"presets": {name: {"about": about} for name, about in presets().items()}}
     for family, kinds in families.items():
         found[family] = {kind: {"about": _first_line(member), **_keys(member)} for kind, member in kinds.items()}
+    found["metrics"] = {name: {"about": about} for name, about in ABOUT.items()}
     found["claims"] = {claim.id: {"about": claim.sentence} for claim in choose_claims([])}
     found["references"] = {claim.id: {"about": claim.sentence} for claim in choose_claims([REFERENCES])}
     found["figures"] = {kind: {"about": recipe.title} for kind, recipe in recipes().items()}
