@@ -33,10 +33,12 @@ def chosen(subject: str, names: Iterable[str], known: Iterable[str]) -> tuple[st
     """Return names, each once.
 
     Raises:
-        InputError: one that is not in the list of what is known.
+        InputError: no list, or a name in it that is not in the list of what is known.
     """
-    found, known = tuple(dict.fromkeys(names)), tuple(known)
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise must(subject, "be named in a list", names)
+    found, known = tuple(names), tuple(known)
     for name in found:
         if name not in known:
             raise unknown(subject, name, known)
-    return found
+    return tuple(dict.fromkeys(found))

@@ -21,7 +21,7 @@ from dynamics.table import Table
 SECTIONS = ("problem", "scenario", "method", "start", "output")
 SIZES = ("classes", "per_class", "features")
 CRITICAL_GAMMA = "1/(C-1)"
-LARGEST_SCALE = 1e100  # of a start: its squares, and some steps from it, still fit into float64
+LARGEST_SCALE = 1e70  # of a start: the fourth powers that NC2 takes, and some steps from it, still fit into float64
 
 
 class ProblemTable(Table):
@@ -137,6 +137,9 @@ class Experiment(BaseModel):
             raise must("problem.loss", "be 'unhinged' with scenario.kind = 'kernel'", self.problem.loss, cure)
         if self.start.data and self.start.file:
             raise must("start.data", "not be given together with start.file", self.start.data, "Remove one of them.")
+        for name in ("scale_h", "scale_w"):
+            if 0 < abs(scale := getattr(self.start, name)) < 1 / LARGEST_SCALE:
+                raise must(f"start.{name}", f"be 0 or at least {1 / LARGEST_SCALE:g} in size", scale)
         if self.start.file:
             self._check_unused()
         elif not self.start.data:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dynamics.errors import chosen
+from dynamics.errors import chosen, must
 from dynamics.experiment import Experiment
 from dynamics.measure import (
     METRICS,
@@ -50,7 +50,8 @@ def simulate(
     `dynamics.measure.ON_REQUEST` that join the others, without error bounds.
 
     Raises:
-        InputError: an experiment that cannot be prepared, a device that is missing, or an unknown metric.
+        InputError: an experiment that cannot be prepared, a device that is missing, an unknown metric, or a start that
+            is too large for float32.
     """
     began = time.perf_counter()
     also = chosen("the metric", also, ON_REQUEST)
@@ -79,6 +80,8 @@ def simulate(
                 watch(reduction.whole(state))
             if progress:
                 progress(len(rows), len(times))
+        if not rows:
+            raise must("the start", f"be finite in {dtype}", "too large for it", "Scale it down.")
         columns = _columns(rows, len(times))
     alive = len(rows)
     if "nc1_pinv" in also and np.isnan(columns["nc1_pinv"][:alive]).any():
@@ -150,7 +153,8 @@ def _finite(state: State) -> bool:
 def _narrowed(x: Any) -> Any:
     """Return an array with float32 in place of float64."""
     x = np.asarray(x)
-    return jnp.asarray(x.astype(np.float32) if x.dtype == np.float64 else x)
+    with np.errstate(over="ignore"):  # a start too large for float32 is refused
+        return jnp.asarray(x.astype(np.float32) if x.dtype == np.float64 else x)
 
 
 def unsorted(problem: Problem, state: State) -> State:

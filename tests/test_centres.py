@@ -175,6 +175,20 @@ def test_a_simulation_agrees_and_has_them_only_on_request():
     for ask in (lambda: simulate(experiment, also=["nc4"]), lambda: solve(experiment, names=["nc4"])):
         with pytest.raises(InputError, match="nc1_pinv"):
             ask()
+    with pytest.raises(InputError, match="must be named in a list, but is 'ncc'"):
+        simulate(experiment, also="ncc")
+
+
+def test_a_start_too_large_for_single_precision_is_refused():
+    with pytest.raises(InputError, match="the start must be finite in float32"):
+        simulate(build("unconstrained", "descent", UNEQUAL, start={"scale_h": 1e60}, points=3), float32=True)
+
+
+@pytest.mark.parametrize("scale", [1e-70, 1e70])
+def test_every_metric_of_the_smallest_and_largest_start_is_found(scale):
+    found = solve(build("regularized", "descent", UNEQUAL, start={"scale_h": scale, "scale_w": scale}, points=3))
+    names = ("log_norm", "accuracy", "alignment", "nc1", "nc2", "nc3", "distance")
+    assert all(np.isfinite(found.metrics[name]).all() for name in names)
 
 
 def test_a_run_shows_them_side_by_side_and_does_not_judge_them(tmp_path):

@@ -24,7 +24,7 @@ from tolerances import PROPERTY, SHARP, STEPS_2000
 
 import dynamics
 import theorems
-from dynamics.experiment import changed
+from dynamics.experiment import Experiment, changed
 from dynamics.precision import exact
 from dynamics.preparation import prepare
 from dynamics.simulation import begin
@@ -261,3 +261,25 @@ def test_exact_states_are_those_of_the_simulation():
     ((_, state),) = theorems.exact_states(experiment, [60])
     _, last = dynamics.simulate(experiment).last
     np.testing.assert_allclose(state.features, last.features, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("decays", [(0.0, 0.0), (0.01, 0.01)])
+def test_a_start_in_the_falling_part_stays_there(decays, tmp_path):
+    """W = -F: by matrices its rounding would outgrow it, to e^68 where it is e^-107."""
+    prototypes = np.random.default_rng(1).standard_normal((3, 4))
+    prototypes -= prototypes.mean(axis=0)
+    features = np.repeat(-prototypes / np.sqrt(2), 2, axis=0)
+    np.savez(tmp_path / "falling.npz", H=features.T, W=prototypes.T, labels=np.repeat(np.arange(3), 2))
+    found = theorems.solve(
+        Experiment(
+            problem={"gamma": 0.5},
+            method={"kind": "decoupled-decay", "steps": 3000, "decay_h": decays[0], "decay_w": decays[1]},
+            start={"file": str(tmp_path / "falling.npz")},
+            output={"points": 4},
+        )
+    )
+    sigma = 1.5 / 6 * np.sqrt(2)
+    wanted = np.log(np.hypot(*(np.linalg.norm(part) for part in (features, prototypes))))
+    wanted += np.log1p(-0.1 * sigma - decays[0]) * found.times
+    np.testing.assert_allclose(found.metrics["log_norm"], wanted, rtol=1e-13)
+    np.testing.assert_allclose(found.metrics["alignment"], -1, rtol=1e-13)

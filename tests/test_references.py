@@ -243,3 +243,9 @@ def test_pages_are_about_other_papers():
     assert "Results of other papers" in page and "every claim, judged" not in page
     assert "arXiv 1312.6120" in page and "not in the paper" not in page
     assert "](references/saxe.py)" in table
+
+
+@pytest.mark.parametrize("strength", [0.05, 0.06, 0.08])
+def test_minima_whose_iteration_does_not_settle_are_refused(strength):
+    with pytest.raises(InputError, match="must be large enough for the iteration to settle"):
+        seli.minimum_logits(seli.Sizes((6, 3, 2, 1)), -np.log(strength))

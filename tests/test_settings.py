@@ -113,7 +113,7 @@ def test_settings_one_by_one_from_a_start_at_hand_are_each_its_own(kind):
 
 def test_a_start_at_hand_does_not_move():
     experiment = build("unconstrained", "descent", SCARCE)
-    with pytest.raises(InputError, match=r"start must be left out where the changes have keys of \[start\]"):
+    with pytest.raises(InputError, match="start must be left out where the changes draw another one"):
         settings.curves(experiment, {"start.scale_h": [1.0, 2.0]}, ("loss",), start=prepare(experiment))
 
 
@@ -123,3 +123,14 @@ def test_a_setting_that_oscillates_without_bound_has_no_distance():
     assert np.isfinite(found["distance"][0]).all()
     assert np.isnan(found["distance"][1]).all()
     assert np.isfinite(found["log_norm"]).all()
+
+
+def test_shares_of_what_is_only_simulated_and_kernels_of_their_own():
+    small = build("unconstrained", "descent", SCARCE)
+    random = changed(small, {"method.kind": "sgd", "method.batch": 2})
+    found = settings.curves(random, {"method.batch_seed": [1, 2]}, ("loss", "share_means"), simulated=True)
+    assert found["share_means"].shape == (2, len(small.times()), len(SCARCE.sizes))
+    kernel, seeds = build("kernel", "descent", SCARCE), {"scenario.kernel_seed": [0, 1]}
+    exact, simulated = (settings.curves(kernel, seeds, ("loss",), simulated=way)["loss"] for way in (False, True))
+    np.testing.assert_allclose(exact, simulated, rtol=1e-12)
+    assert exact[0, -1] != exact[1, -1]

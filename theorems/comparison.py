@@ -116,7 +116,7 @@ def compare(first: Trajectory, second: Trajectory) -> Report:
     an error of at most half the tolerance, and finite values, are judged.
 
     Raises:
-        ValueError: not one simulation and one exact solution at the same times.
+        ValueError: not one simulation and one exact solution at the same times, with all metrics.
     """
     sources = {first.source: first, second.source: second}
     if set(sources) != {"simulation", "closed_form"}:
@@ -126,6 +126,9 @@ def compare(first: Trajectory, second: Trajectory) -> Report:
     simulation, closed_form = sources["simulation"], sources["closed_form"]
     if not np.array_equal(simulation.times, closed_form.times):
         raise ValueError("compare must get two trajectories with the same saved times, but they differ.")
+    lacking = [name for name in METRICS if name not in simulation.metrics or name not in closed_form.metrics]
+    if lacking:
+        raise ValueError(f"compare must get every metric, but {', '.join(lacking)} is missing: solve without names=.")
     tolerances = TOLERANCE_FLOAT32 if simulation.dtype == "float32" else TOLERANCE
     metrics, residuals, bounds = {}, {}, {}
     for name in METRICS:
@@ -135,7 +138,8 @@ def compare(first: Trajectory, second: Trajectory) -> Report:
             bounds[name] = simulation.error[name] / unit
         metrics[name] = _judge_metric(name, residuals[name], bounds[name], tolerances[name], simulation, closed_form)
     for name in [name for name in ON_REQUEST if name in simulation.metrics and name in closed_form.metrics]:
-        why = closed_form.why.get(name) or simulation.why.get(name) or UNBOUNDED
+        defined = np.isfinite(closed_form.metrics[name]).any()
+        why = UNBOUNDED if defined else closed_form.why.get(name) or UNBOUNDED
         metrics[name] = Comparison(Agreement.NOT_COMPARED, None, None, tolerances["nc1"], None, 0, why)
     return Report(
         verdict=overall([one.verdict for one in metrics.values()]),

@@ -35,6 +35,7 @@ from theorems.snapshot import (
     whole,
 )
 
+MIXED = 4 * np.finfo(float).eps  # times rows: what singular vectors of one mode may hold of another by rounding
 RESOLVED = 2.0**-40  # features, or differences of prototypes, below this share of the largest may be its rounding
 
 
@@ -54,7 +55,7 @@ class Tick(NamedTuple):
 class Apart(NamedTuple):
     """What tells classes apart in each mode, rows (r, ...), made outside jit with exact zeros where it is rounding.
 
-    Singular vectors round by epsilon over the gaps between singular values, and by how LAPACK was built: RESOLVED.
+    Singular vectors round by some epsilons times their length, how many depends on the LAPACK installed: MIXED.
 
     ``prototypes`` and ``means`` (C, p) are centred for Y and X, ``between`` and ``residuals`` (n, p) are the two parts
     of nc1; of the start too: ``start`` holds the same of H0 (means, between, residuals).
@@ -71,9 +72,10 @@ class Apart(NamedTuple):
         """Return the parts of modes with features ``lift`` (n p, r) and prototypes ``right`` (r, C p)."""
         columns = lift.T.reshape(-1, *start.features.shape)
         prototypes = right.reshape(-1, *start.prototypes.shape)
-        modes = [_apart(problem, column, RESOLVED) for column in columns]
+        share = max(ABSENT, MIXED * max(lift.shape[0], right.shape[1]))
+        modes = [_apart(problem, column, share) for column in columns]
         return cls(
-            np.stack([snap(centre(part), np.linalg.norm(part), RESOLVED) for part in prototypes]),
+            np.stack([snap(centre(part), np.linalg.norm(part), share) for part in prototypes]),
             *(np.stack(parts) for parts in zip(*modes, strict=True)),
             _apart(problem, np.asarray(start.features), ABSENT),
         )

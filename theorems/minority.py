@@ -10,9 +10,10 @@ where g_k = e^(w_k zeta) in a flow, prod(1 + eta_k w_k) in a descent, with the l
 
     w(sigma) = (-(s l1 + l2) + sqrt((s l1 - l2)^2 + 4 s sigma^2))/2,
 
-and (cos, sin) its axis. It rises with sigma, so the modes of the largest sigma win. Two classes of the same largest
-size, below gamma = 2/(C - 2): the winner is their contrast, in which no other class has a part; all others vanish
-against it at the pace of the second sigma, whatever their size is.
+and (cos, sin) its axis. It rises with sigma, so the modes of the largest sigma win; but at a rate so large that factors
+of the falling parts are below -1, these count too, by their size. A mode that all classes share alike never counts. Two
+classes of the same largest size, below gamma = 2/(C - 2): the winner is their contrast, in which no other class has a
+part; all others vanish against it at the pace of the second sigma, whatever their size is.
 
 - Weights n_c^(-1/2) give all contrasts one sigma: nothing vanishes. Weights 1/n_c turn the order of the sigmas around:
   the smallest classes win.
@@ -21,12 +22,14 @@ against it at the pace of the second sigma, whatever their size is.
 - Anchored prototypes: H tends to W M/l1, whose columns know no class size but for the weights. Nothing vanishes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dynamics.errors import must
 from dynamics.experiment import Experiment
+from dynamics.method import Method
 from dynamics.precision import exact
 from dynamics.preparation import prepare
 from theorems.modes import axes
@@ -55,12 +58,16 @@ def collapse(experiment: Experiment) -> Collapse:
     """Return how the classes of an experiment end; with a schedule the rate is the mean over the run.
 
     Raises:
-        InputError: an experiment that cannot be prepared, or whose loss or scenario is another than unhinged and
-            unconstrained, regularized or anchored.
+        InputError: an experiment that cannot be prepared, whose loss or scenario is another than unhinged and
+            unconstrained, regularized or anchored, whose method approaches no known direction, or whose start has no
+            part in what wins.
     """
     if not experiment.problem.linear:
         raise must("problem.loss", "be linear for its classes' shares to have a known end", experiment.problem.loss)
-    kind = experiment.scenario.kind
+    kind, method = experiment.scenario.kind, _felt(experiment)
+    if why := method.no_limit():
+        relation = "be a motion with a known limit for its classes' shares to be known"
+        raise must("method.kind", relation, method.kind, f"{why[0].upper()}{why[1:]}.")
     if kind == "anchored":
         return _anchored(experiment)
     if kind not in ("unconstrained", "regularized"):
@@ -68,21 +75,26 @@ def collapse(experiment: Experiment) -> Collapse:
             "scenario.kind", "be unconstrained, regularized or anchored for its classes' shares to be known", kind
         )
     problem, start = prepare(experiment)
-    classes, ratio, numbers = problem.classes, experiment.method.ratio, experiment.scenario.numbers()
-    weight = np.sqrt(problem.sizes)
+    classes, weight = problem.classes, np.sqrt(problem.sizes)
     operator = (problem.alpha * np.eye(classes) + problem.beta) * weight * problem.weights / problem.samples
     left, sigma, right = np.linalg.svd(operator)
-    axis = axes(sigma, ratio, numbers["lambda_h"], numbers["lambda_w"])
+    numbers = method.folded(method.numbers(), {**experiment.scenario.numbers(), "ratio": method.ratio})
+    axis = axes(sigma, method.ratio, numbers["lambda_h"], numbers["lambda_w"])
     with exact():
         means = np.asarray(problem.class_means(start.features))
-    cos, sin = axis.cos[:, None], axis.sin[:, None]
-    grown = cos * (left.T @ start.prototypes) + sin * (right @ (weight[:, None] * means / np.sqrt(ratio)))
-    growth = _growth(experiment, axis.grow)
-    winners = growth >= growth.max() - TIE * abs(growth).max()
+    in_w, in_h = np.concatenate([axis.cos, -axis.sin]), np.concatenate([axis.sin, axis.cos])
+    along_w, along_h = left.T @ start.prototypes, right @ (weight[:, None] * means / np.sqrt(method.ratio))
+    grown = in_w[:, None] * np.tile(along_w, (2, 1)) + in_h[:, None] * np.tile(along_h, (2, 1))
+    vectors = centre(np.tile(left, 2) * in_w), centre(np.tile(right.T / weight[:, None], 2) * in_h)
+    # A mode that all classes share alike tells none apart, whatever it grows by.
+    seen = np.hypot(*(np.linalg.norm(one, axis=0) for one in vectors)) > ABSENT * np.hypot(1, 1 / weight.max())
+    growth = np.where(seen, _growth(experiment, np.concatenate([axis.grow, axis.fall])), -np.inf)
+    tie = TIE * np.max(abs(growth[np.isfinite(growth)]), initial=0.0)
+    winners = growth >= growth.max() - tie
     behind = np.max(growth[~winners], initial=-np.inf)
-    second = ~winners & (growth >= behind - TIE * abs(growth).max())
-    vectors = left * axis.cos, right.T / weight[:, None] * axis.sin
-    first, rest = ([centre(one[:, part] @ grown[part]) for one in vectors] for part in (winners, second))
+    second = ~winners & (growth >= behind - tie) & (behind > -np.inf)
+    first, rest = ([one[:, part] @ grown[part] for one in vectors] for part in (winners, second))
+    _refuse_nothing(first if growth.max() > -np.inf else ())
     shares = [_rows(x) / np.linalg.norm(x) for x in first]
     vanishes = shares[0] < ABSENT
     heights = [_rows(y) / np.linalg.norm(x) for x, y in zip(first, rest, strict=True)]
@@ -90,17 +102,27 @@ def collapse(experiment: Experiment) -> Collapse:
     return Collapse(float(growth.max() - behind), vanishes, *constants)
 
 
+def _felt(experiment: Experiment) -> Method:
+    return experiment.method.felt_by(experiment.scenario)
+
+
 def _anchored(experiment: Experiment) -> Collapse:
     problem, start = prepare(experiment)
     limits = centre(start.prototypes), centre(problem.class_push(start.prototypes))
     decay = np.array([-experiment.method.ratio * experiment.scenario.numbers()["lambda_h"]])
+    _refuse_nothing(limits)
     shares = (_rows(rows) / np.linalg.norm(rows) for rows in limits)
     return Collapse(abs(float(_growth(experiment, decay)[0])), np.zeros(problem.classes, dtype=bool), *shares)
 
 
+def _refuse_nothing(winning: Sequence[np.ndarray]) -> None:
+    if not winning or not all(np.linalg.norm(rows) > 0 for rows in winning):
+        raise must("the start", "have a part in what wins, for its classes' shares to be known", 0.0)
+
+
 def _growth(experiment: Experiment, exponents: np.ndarray) -> np.ndarray:
     """Return the e-folds per zeta of scalar modes with these exponents."""
-    method, ends = experiment.method, np.array([0.0, experiment.method.horizon])
+    method, ends = _felt(experiment), np.array([0.0, experiment.method.horizon])
     return method.growth(exponents, ends)[0][-1] / method.zeta(ends)[-1]
 
 

@@ -22,6 +22,7 @@ from dynamics.preparation import prepare
 from dynamics.problem import Problem
 from dynamics.simulation import simulate
 from dynamics.state import State
+from dynamics.trajectory import Trajectory
 from theorems.closed_form import ClosedForm, find, scenario_numbers
 from theorems.closed_forms.stepped import Stepped
 from theorems.reduced import reducible, simulate_reduced
@@ -30,6 +31,7 @@ from theorems.solution import form_columns, solve
 from theorems.workers import side_by_side
 
 WIDE = {"xla_cpu_prefer_vector_width": 512}  # bits; XLA's own choice of 256 takes a sixth more time
+DRAWN = ("start.", "scenario.kernel_")  # keys of what is drawn
 SCALES = ("scale_h", "scale_w")  # of the start; a start drawn at 1 is multiplied by them
 
 
@@ -53,9 +55,9 @@ def curves(
         InputError: a setting that is no experiment, or a start beside changes of it.
         NoExactSolution: no closed form covers the experiment.
     """
-    count, moved = len(next(iter(changes.values()))), [key for key in changes if key.startswith("start.")]
+    count, moved = len(next(iter(changes.values()))), [key for key in changes if key.startswith(DRAWN)]
     if start is not None and moved:
-        raise must("start", "be left out where the changes have keys of [start]", ", ".join(moved))
+        raise must("start", "be left out where the changes draw another one", ", ".join(moved))
     reduced = simulated and reducible(experiment)
     form = Stepped if reduced else None if simulated else find(experiment)
     found = _together(form, experiment, changes, tuple(names), sharding, start) if form else {}
@@ -66,12 +68,16 @@ def curves(
     if form is None or reduced:
         also = [name for name in rest if name in ON_REQUEST]
         run = partial(simulate_reduced, names=rest) if reduced and not also else partial(simulate, also=also)
-        rows = [run(setting).metrics for setting in each]
+        rows = [_columns(run(setting)) for setting in each]
     elif moved:
-        rows = [solve(setting, names=rest).metrics for setting in each]
+        rows = [_columns(solve(setting, names=rest)) for setting in each]
     else:
         rows = _alone(form, start or prepare(experiment), each, tuple(rest))
     return found | {name: np.stack([row[name] for row in rows]) for name in rest}
+
+
+def _columns(found: Trajectory) -> dict[str, np.ndarray]:
+    return found.metrics | found.classes
 
 
 def _alone(

@@ -99,20 +99,26 @@ class Stepped(Modal):
         """Return this form with a ratio of its own for every step; then it has no limits."""
         why = Why(self.why | dict.fromkeys(("distance", "distance_zbar"), VARIES))
         no = np.asarray(False)
-        return dataclasses.replace(self, ratios=ratios, has_limit=no, has_zbar=no, why=why)
+        return dataclasses.replace(self, ratios=ratios, alike=no, has_limit=no, has_zbar=no, why=why)
 
     def moving(self, timing: Timing, times: Any) -> Any:
         """See `ClosedForm.moving`. Times that do not differ between settings keep a batch of them fast."""
         first, second, lost = self._generators()
+        pairs, (grow, fall) = len(self.axis.cos), self.pairs.lengths()
+        # A start in the falling part stays there, as a scalar: in a matrix, rounding would grow into all there is.
+        falls = self.alike & (grow == 0)
+        one = jnp.eye(2)[:, :, None]
+        along = jnp.stack([self.axis.cos, -self.axis.sin])
 
         def moves(k: Any) -> Any:
             eta = descent_rate(timing.schedule, timing.numbers, k.astype(float))
-            return eta * (self.ratio if self.ratios is None else self.ratios[k]) * first + eta * second - lost
+            move = eta * (self.ratio if self.ratios is None else self.ratios[k]) * first + eta * second - lost
+            alone = (eta * self.axis.fall - jnp.minimum(*self.decays[:2])) * one
+            return move.at[:, :, :pairs].set(jnp.where(falls, alone, move[:, :, :pairs]))
 
-        pairs = len(self.axis.cos)
         start = jnp.zeros((2, 2, pairs + 2)).at[0, 0].set(1.0).at[1, 1].set(1.0).at[1, 1, pairs].set(0.0)
+        start = start.at[:, :, :pairs].set(jnp.where(falls, along[:, None] * along, one))
         entries, logs = ordered_products(moves, start, times.astype(int))
-        grow, fall = self.pairs.lengths()
         present = jnp.append((grow > 0) | (fall > 0), self.reduced.residual > 0)
         scales = jnp.where(present[:, None], jnp.maximum(logs[:-1], NEVER), NEVER)
         top = jnp.max(scales, axis=0)

@@ -42,6 +42,7 @@ from scipy.special import softmax
 
 from dynamics import Experiment, State
 from dynamics import loss as losses
+from dynamics.errors import must
 from theorems.claim import MOVED, Change, Claim, Hypothesis
 from theorems.evidence import both, measured
 from theorems.reference import Path
@@ -55,7 +56,7 @@ REST = 60.0  # of the flow's time, over the smaller decay: by half of it, it res
 TOLERANCE = 1e-9  # relative, of the residuals and of the Gram matrix at rest; measured 2e-10, the error included
 LENGTHS = 100.0 * 2.0 ** np.arange(6)  # R = -ln sqrt(lW lH)
 LIMIT_TOLERANCE = 1e-9  # of what is extrapolated to 1/R = 0, relative
-MOST = 1000  # iterations; 45 are enough
+MOST = 1000  # iterations; where R >= 3.9, 45 are enough
 ROUNDING = 1e-14  # relative, of products and singular values of small matrices
 
 
@@ -153,14 +154,20 @@ def beside(direction: np.ndarray, case: Sizes, decay: float) -> np.ndarray:
 
 
 def minimum_logits(case: Sizes, length: float) -> np.ndarray:
-    """Return W^T H at the minimum, R = ``length``."""
+    """Return W^T H at the minimum, R = ``length``.
+
+    Raises:
+        InputError: an R so small that the iteration does not settle.
+    """
     logits = length * encoded(case)
     for _ in range(MOST):
         target = length * encoded(case) + beside(factors(logits).direction, case, np.exp(-length))
+        if not np.isfinite(target).all():
+            break
         logits, change = (logits + target) / 2, np.abs(target - logits).max()
         if change <= ROUNDING * length:
-            break
-    return logits
+            return logits
+    raise must("R = -ln(lW lH)/2", "be large enough for the iteration to settle", length, "Take weaker decays.")
 
 
 def minimum_gram(case: Decays, logits: np.ndarray) -> np.ndarray:
