@@ -81,7 +81,8 @@ def simulate(
             if progress:
                 progress(len(rows), len(times))
         if not rows:
-            raise must("the start", f"be finite in {dtype}", "too large for it", "Scale it down.")
+            largest = max(float(np.max(np.abs(part))) for part in jax.tree.leaves(state))
+            raise must("the largest number of the start", f"be finite in {dtype}", largest, "Scale it down.")
         columns = _columns(rows, len(times))
     alive = len(rows)
     if "nc1_pinv" in also and np.isnan(columns["nc1_pinv"][:alive]).any():

@@ -167,7 +167,7 @@ def minimum_logits(case: Sizes, length: float) -> np.ndarray:
         logits, change = (logits + target) / 2, np.abs(target - logits).max()
         if change <= ROUNDING * length:
             return logits
-    raise must("R = -ln(lW lH)/2", "be large enough for the iteration to settle", length, "Take weaker decays.")
+    raise must("R = -ln(lW lH)/2", "be large enough for the iteration to settle", float(length), "Take weaker decays.")
 
 
 def minimum_gram(case: Decays, logits: np.ndarray) -> np.ndarray:
