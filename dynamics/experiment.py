@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from dynamics.errors import InputError, must, nearest, unknown
 from dynamics.families import choose
@@ -92,6 +92,13 @@ class StartTable(Table):
     data: Literal["digits", "digits-long-tailed"] | None = None
     file: str | None = Field(None, min_length=1)
 
+    @field_validator("scale_h", "scale_w")
+    @classmethod
+    def _scale(cls, value: float, info: ValidationInfo) -> float:
+        if 0 < abs(value) < 1 / LARGEST_SCALE:
+            raise must(f"start.{info.field_name}", f"be 0 or at least {1 / LARGEST_SCALE:g} in size", value)
+        return value
+
 
 class OutputTable(Table):
     """[output]: how many times are saved at most, and whether the final state is."""
@@ -137,9 +144,6 @@ class Experiment(BaseModel):
             raise must("problem.loss", "be 'unhinged' with scenario.kind = 'kernel'", self.problem.loss, cure)
         if self.start.data and self.start.file:
             raise must("start.data", "not be given together with start.file", self.start.data, "Remove one of them.")
-        for name in ("scale_h", "scale_w"):
-            if 0 < abs(scale := getattr(self.start, name)) < 1 / LARGEST_SCALE:
-                raise must(f"start.{name}", f"be 0 or at least {1 / LARGEST_SCALE:g} in size", scale)
         if self.start.file:
             self._check_unused()
         elif not self.start.data:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
 
-from dynamics.errors import unknown
+from dynamics.errors import chosen
 from dynamics.experiment import Experiment
 from dynamics.families import members
 from theorems.contenders.setting import Setting
@@ -174,9 +174,5 @@ def choose_benchmarks(names: Iterable[str]) -> list[type[Benchmark]]:
     Raises:
         InputError: a name that is none.
     """
-    known, chosen = benchmarks(), {}
-    for name in names:
-        if name not in known:
-            raise unknown("the row", name, known)
-        chosen[name] = known[name]
-    return list((chosen or known).values())
+    known = benchmarks()
+    return [known[name] for name in chosen("the row", names, known) or known]

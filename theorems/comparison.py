@@ -126,8 +126,8 @@ def compare(first: Trajectory, second: Trajectory) -> Report:
     simulation, closed_form = sources["simulation"], sources["closed_form"]
     if not np.array_equal(simulation.times, closed_form.times):
         raise ValueError("compare must get two trajectories with the same saved times, but they differ.")
-    lacking = [name for name in METRICS if name not in simulation.metrics or name not in closed_form.metrics]
-    if lacking:
+    shared = simulation.metrics.keys() & closed_form.metrics.keys()
+    if lacking := [name for name in METRICS if name not in shared]:
         raise ValueError(f"compare must get every metric, but {', '.join(lacking)} is missing: solve without names=.")
     tolerances = TOLERANCE_FLOAT32 if simulation.dtype == "float32" else TOLERANCE
     metrics, residuals, bounds = {}, {}, {}
@@ -137,7 +137,7 @@ def compare(first: Trajectory, second: Trajectory) -> Report:
             residuals[name] = np.abs(simulation.metrics[name] - closed_form.metrics[name]) / unit
             bounds[name] = simulation.error[name] / unit
         metrics[name] = _judge_metric(name, residuals[name], bounds[name], tolerances[name], simulation, closed_form)
-    for name in [name for name in ON_REQUEST if name in simulation.metrics and name in closed_form.metrics]:
+    for name in [name for name in ON_REQUEST if name in shared]:
         defined = np.isfinite(closed_form.metrics[name]).any()
         why = UNBOUNDED if defined else closed_form.why.get(name) or UNBOUNDED
         metrics[name] = Comparison(Agreement.NOT_COMPARED, None, None, tolerances["nc1"], None, 0, why)

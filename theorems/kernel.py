@@ -4,7 +4,8 @@ With K = QQ', $G = M'\otimes I$, N = Q'G and its SVD $N = U\,\mathrm{diag}(\nu)\
 
     w = V (c a + d g) + w_perp + zeta g_perp,     h = h0 + Q U s nu (d a + e g),
 
-a = V'w0, g = V'G'h0, where c, d, e are cosh, sinh/sqrt and (cosh - 1)/ of tau for a flow, polynomials for a descent.
+a = V'w0, g = V'G'h0, where w (C p,) and h (n p,) are W and H as columns, s = eta1/eta2, zeta is the sum or integral of
+eta, and c, d, e are cosh, sinh/sqrt and (cosh - 1)/ of tau for a flow, polynomials for a descent.
 No inverse of K is needed. A start in the falling part of a mode (g = -sqrt(tau) a) keeps to it exactly.
 """
 
@@ -55,10 +56,9 @@ class Tick(NamedTuple):
 class Apart(NamedTuple):
     """What tells classes apart in each mode, rows (r, ...), made outside jit with exact zeros where it is rounding.
 
-    Singular vectors round by some epsilons times their length, how many depends on the LAPACK installed: MIXED.
-
     ``prototypes`` and ``means`` (C, p) are centred for Y and X, ``between`` and ``residuals`` (n, p) are the two parts
-    of nc1; of the start too: ``start`` holds the same of H0 (means, between, residuals).
+    of nc1; of the start too: ``start`` holds the same of H0 (means, between, residuals). Singular vectors round by some
+    epsilons times their length, how many depends on the LAPACK installed: MIXED.
     """
 
     prototypes: Any

@@ -64,16 +64,34 @@ def collapse(experiment: Experiment) -> Collapse:
     """
     if not experiment.problem.linear:
         raise must("problem.loss", "be linear for its classes' shares to have a known end", experiment.problem.loss)
-    kind, method = experiment.scenario.kind, _felt(experiment)
+    kind, method = experiment.scenario.kind, experiment.method.felt_by(experiment.scenario)
     if why := method.no_limit():
         relation = "be a motion with a known limit for its classes' shares to be known"
         raise must("method.kind", relation, method.kind, f"{why[0].upper()}{why[1:]}.")
     if kind == "anchored":
-        return _anchored(experiment)
+        return _anchored(experiment, method)
     if kind not in ("unconstrained", "regularized"):
         raise must(
             "scenario.kind", "be unconstrained, regularized or anchored for its classes' shares to be known", kind
         )
+    growth, vectors, grown = _modes(experiment, method)
+    tie, alive = TIE * np.max(abs(growth[np.isfinite(growth)]), initial=0.0), growth > -np.inf
+    winners = alive & (growth >= growth.max() - tie)
+    behind = np.max(growth[~winners], initial=-np.inf)
+    second = alive & ~winners & (growth >= behind - tie)
+    first, rest = ([one[:, part] @ grown[part] for one in vectors] for part in (winners, second))
+    shares = _shares(first)
+    vanishes = shares[0] < ABSENT
+    heights = [_rows(y) / np.linalg.norm(x) for x, y in zip(first, rest, strict=True)]
+    constants = (np.where(vanishes, y, x) for x, y in zip(shares, heights, strict=True))
+    return Collapse(float(growth.max() - behind), vanishes, *constants)
+
+
+def _modes(experiment: Experiment, method: Method) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return, growing modes first, then falling: e-folds per zeta (2C,), columns of Y and X (C, 2C), the start (2C, p).
+
+    A mode that all classes share alike tells none apart: -inf, whatever it grows by.
+    """
     problem, start = prepare(experiment)
     classes, weight = problem.classes, np.sqrt(problem.sizes)
     operator = (problem.alpha * np.eye(classes) + problem.beta) * weight * problem.weights / problem.samples
@@ -86,44 +104,30 @@ def collapse(experiment: Experiment) -> Collapse:
     along_w, along_h = left.T @ start.prototypes, right @ (weight[:, None] * means / np.sqrt(method.ratio))
     grown = in_w[:, None] * np.tile(along_w, (2, 1)) + in_h[:, None] * np.tile(along_h, (2, 1))
     vectors = centre(np.tile(left, 2) * in_w), centre(np.tile(right.T / weight[:, None], 2) * in_h)
-    # A mode that all classes share alike tells none apart, whatever it grows by.
     seen = np.hypot(*(np.linalg.norm(one, axis=0) for one in vectors)) > ABSENT * np.hypot(1, 1 / weight.max())
-    growth = np.where(seen, _growth(experiment, np.concatenate([axis.grow, axis.fall])), -np.inf)
-    tie = TIE * np.max(abs(growth[np.isfinite(growth)]), initial=0.0)
-    winners = growth >= growth.max() - tie
-    behind = np.max(growth[~winners], initial=-np.inf)
-    second = ~winners & (growth >= behind - tie) & (behind > -np.inf)
-    first, rest = ([one[:, part] @ grown[part] for one in vectors] for part in (winners, second))
-    _refuse_nothing(first if growth.max() > -np.inf else ())
-    shares = [_rows(x) / np.linalg.norm(x) for x in first]
-    vanishes = shares[0] < ABSENT
-    heights = [_rows(y) / np.linalg.norm(x) for x, y in zip(first, rest, strict=True)]
-    constants = (np.where(vanishes, y, x) for x, y in zip(shares, heights, strict=True))
-    return Collapse(float(growth.max() - behind), vanishes, *constants)
+    growth = _growth(method, np.concatenate([axis.grow, axis.fall]))
+    return np.where(seen, growth, -np.inf), vectors, grown
 
 
-def _felt(experiment: Experiment) -> Method:
-    return experiment.method.felt_by(experiment.scenario)
-
-
-def _anchored(experiment: Experiment) -> Collapse:
+def _anchored(experiment: Experiment, method: Method) -> Collapse:
     problem, start = prepare(experiment)
     limits = centre(start.prototypes), centre(problem.class_push(start.prototypes))
-    decay = np.array([-experiment.method.ratio * experiment.scenario.numbers()["lambda_h"]])
-    _refuse_nothing(limits)
-    shares = (_rows(rows) / np.linalg.norm(rows) for rows in limits)
-    return Collapse(abs(float(_growth(experiment, decay)[0])), np.zeros(problem.classes, dtype=bool), *shares)
+    decay = np.array([-method.ratio * experiment.scenario.numbers()["lambda_h"]])
+    nothing = np.zeros(problem.classes, dtype=bool)
+    return Collapse(abs(float(_growth(method, decay)[0])), nothing, *_shares(limits))
 
 
-def _refuse_nothing(winning: Sequence[np.ndarray]) -> None:
-    if not winning or not all(np.linalg.norm(rows) > 0 for rows in winning):
-        raise must("the start", "have a part in what wins, for its classes' shares to be known", 0.0)
-
-
-def _growth(experiment: Experiment, exponents: np.ndarray) -> np.ndarray:
+def _growth(method: Method, exponents: np.ndarray) -> np.ndarray:
     """Return the e-folds per zeta of scalar modes with these exponents."""
-    method, ends = _felt(experiment), np.array([0.0, experiment.method.horizon])
+    ends = np.array([0.0, method.horizon])
     return method.growth(exponents, ends)[0][-1] / method.zeta(ends)[-1]
+
+
+def _shares(limits: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return each class's share of limits (C, p), (C,) each."""
+    if not all(np.linalg.norm(rows) > 0 for rows in limits):
+        raise must("the start", "have a part in what wins, for its classes' shares to be known", 0.0)
+    return [_rows(rows) / np.linalg.norm(rows) for rows in limits]
 
 
 def _rows(rows: np.ndarray) -> np.ndarray:
